@@ -1,0 +1,3 @@
+//! Chores that are more than one command.
+
+fn main() {}
