@@ -1,0 +1,33 @@
+//! The vocabulary of Fanway: ids, names, messages, plans, deliveries, outcomes.
+//!
+//! Every other crate speaks in these words, and each stands for one thing only. Nothing here
+//! does I/O, reads a clock or draws a random number: both come in as arguments.
+
+mod base32;
+mod byte_count;
+mod delivery;
+mod headers;
+mod ids;
+mod memory;
+mod message;
+mod name;
+mod outcome;
+mod path_template;
+mod plan;
+mod secret;
+mod timestamp;
+mod trace;
+
+pub use byte_count::{ByteCount, ByteCountError};
+pub use delivery::{DeliveryState, HeldBy, MessageState};
+pub use headers::{Headers, HeadersBuilder};
+pub use ids::{DeliveryId, Direction, IdError, MessageId, StepIndex};
+pub use memory::{MemoryBudget, Reservation};
+pub use message::{Message, Request};
+pub use name::{NameError, RouteName, StepName, TargetName};
+pub use outcome::{AgainCause, DeadReason, End, Outcome, Verdict};
+pub use path_template::{Captures, PathTemplate, PathTemplateError, Segment};
+pub use plan::{Plan, PlanHash, Step};
+pub use secret::Secret;
+pub use timestamp::Timestamp;
+pub use trace::TraceContext;

@@ -1,0 +1,52 @@
+//! A message: one accepted request.
+
+use bytes::Bytes;
+
+use crate::{Headers, MessageId, PlanHash, Reservation, RouteName, Timestamp, TraceContext};
+
+/// One accepted request: immutable, durable, with an id.
+#[derive(Debug)]
+pub struct Message {
+    /// Its id, which also holds when it was accepted.
+    pub id: MessageId,
+    /// The route that accepted it.
+    pub route: RouteName,
+    /// The plan that was the route's when it was accepted.
+    pub plan: PlanHash,
+    /// What was sent.
+    pub request: Request,
+    /// The memory that it takes, given back when the last holder lets go of it.
+    pub reservation: Option<Reservation>,
+}
+
+impl Message {
+    /// When it was accepted, to the millisecond.
+    #[must_use]
+    pub fn received_at(&self) -> Timestamp {
+        self.id.timestamp()
+    }
+
+    /// The trace that it belongs to: the sender's, or one of its own.
+    #[must_use]
+    pub fn trace(&self) -> TraceContext<'_> {
+        TraceContext::from_headers(&self.request.headers)
+            .unwrap_or_else(|| TraceContext::from_message(self.id))
+    }
+}
+
+/// A request as it was received, less its credentials and what concerned only the connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The method, as sent.
+    pub method: Box<str>,
+    /// The path, as sent: percent-encoded, without the query.
+    pub path: Box<str>,
+    /// The query without its `?`, as sent.
+    pub query: Option<Box<str>>,
+    /// What the route's path template captured, decoded, in the template's order.
+    pub params: Vec<(Box<str>, Box<str>)>,
+    /// The headers, names in lower case.
+    pub headers: Headers,
+    /// The body, byte for byte as sent; compressed where `content-encoding` says so.
+    pub body: Bytes,
+}

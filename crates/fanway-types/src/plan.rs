@@ -1,0 +1,178 @@
+//! A plan: what follows from a request to a route.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{RouteName, StepName, TargetName};
+
+/// A route's steps and their expressions, as they stood when a message was accepted.
+///
+/// What stands under `targets` in the config is not part of it, so that mending a target mends
+/// what waits for it. Its JSON is what the store keeps; a later release reads it too, so a field
+/// may be added with a default and none may change its meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The route.
+    pub route: RouteName,
+    /// Its steps, in the order of the config.
+    pub steps: Vec<Step>,
+}
+
+/// One send to one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name, unique within the plan.
+    pub name: StepName,
+    /// The target.
+    pub target: TargetName,
+    /// The method of the request that is sent.
+    pub method: String,
+    /// A template that is appended to the target's URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Names and value templates that are added to the query.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub query: Vec<(String, String)>,
+    /// Names, in lower case, and value templates of headers that are set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+    /// A jq program that makes the body; without it the body passes byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// A jq program; where it gives `false` or `null` the step is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Whether its failure fails the message, or leaves it `partial`.
+    pub critical: bool,
+    /// Headers of the request, in lower case, that are passed on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forward: Vec<String>,
+    /// Whether the request's query is passed on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub forward_query: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Plan {
+    /// The JSON under which the plan is kept and hashed.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a plan has only text keys")
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote.
+    ///
+    /// # Errors
+    /// Where the text is no plan.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The hash that stands for this plan in messages.
+    #[must_use]
+    pub fn hash(&self) -> PlanHash {
+        PlanHash::of(&self.to_json())
+    }
+}
+
+/// The first 128 bits of the SHA-256 of a plan's JSON.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlanHash([u8; 16]);
+
+impl PlanHash {
+    /// The hash of a plan's JSON.
+    #[must_use]
+    pub fn of(json: &str) -> Self {
+        let digest = Sha256::digest(json.as_bytes());
+        let (first, _) = digest.split_first_chunk().expect("SHA-256 has 32 bytes");
+        Self(*first)
+    }
+
+    /// The hash as bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// The hash that [`to_bytes`](Self::to_bytes) gave.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for PlanHash {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u128::from_str_radix(text, 16).map(|number| Self(number.to_be_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plan, Step};
+
+    fn plan() -> Plan {
+        let step = Step {
+            name: "stock".parse().expect("a name"),
+            target: "inventory".parse().expect("a name"),
+            method: "POST".to_owned(),
+            path: Some(r"/orders/\(.id)".to_owned()),
+            query: Vec::new(),
+            headers: vec![("x-priority".to_owned(), "high".to_owned())],
+            body: Some(".items".to_owned()),
+            when: None,
+            critical: true,
+            forward: Vec::new(),
+            forward_query: false,
+        };
+        Plan {
+            route: "orders".parse().expect("a name"),
+            steps: vec![step],
+        }
+    }
+
+    #[test]
+    fn a_plan_survives_being_kept() {
+        assert_eq!(
+            Plan::from_json(&plan().to_json()).expect("just written"),
+            plan()
+        );
+    }
+
+    #[test]
+    fn the_hash_stays_the_same_over_releases() {
+        // Messages in data folders name this hash: a change here would orphan their plans.
+        assert_eq!(
+            plan().hash().to_string(),
+            "1a5af6d030c9488b7b8fc325cd67a386"
+        );
+    }
+
+    #[test]
+    fn any_change_of_a_step_changes_the_hash() {
+        let mut other = plan();
+        other.steps[0].critical = false;
+        assert_ne!(other.hash(), plan().hash());
+    }
+}
