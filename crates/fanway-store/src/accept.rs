@@ -1,0 +1,38 @@
+//! Why a message was not accepted.
+
+use std::time::Duration;
+
+use fanway_types::ByteCount;
+
+/// Why a group of messages was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no room for messages now; none was kept.
+    #[error("no room for messages: {reason}")]
+    Full {
+        /// What is full: the disk, the backlog's own limit.
+        reason: &'static str,
+        /// When it is worth another try.
+        retry_after: Duration,
+    },
+    /// The store can't keep up; none was kept.
+    #[error("the store has fallen behind")]
+    Behind {
+        /// When it is worth another try.
+        retry_after: Duration,
+    },
+    /// The group is larger than the store takes; none was kept.
+    #[error("{size} bytes are more than the {limit} that the store takes", size = size.get(), limit = limit.get())]
+    TooLarge {
+        /// The group's size.
+        size: ByteCount,
+        /// The most that is taken.
+        limit: ByteCount,
+    },
+    /// Writing failed: whether they were kept shows only after a restart.
+    #[error("it is not known whether the message was kept: {0}")]
+    Unknown(String),
+    /// The store takes nothing any more; none was kept.
+    #[error("the store is closed: {0}")]
+    Closed(String),
+}
