@@ -1,0 +1,73 @@
+//! Why an attempt failed, in words for an operator.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use fanway_target::Exchange;
+use fanway_types::Outcome;
+
+/// What is written down of an attempt that wasn't a success: the error, or the beginning of the
+/// answer's body. `None` where the answer had none.
+pub(super) fn of_exchange(exchange: &Exchange) -> Option<Arc<str>> {
+    match exchange {
+        Exchange::Answered { excerpt, .. } => {
+            let excerpt = excerpt.as_ref().filter(|body| !body.is_empty())?;
+            Some(of_text(&String::from_utf8_lossy(excerpt)))
+        }
+        Exchange::Failed { detail, .. } => Some(of_text(detail)),
+    }
+}
+
+/// A text of somebody else's, fit to be shown: control characters escaped, since it ends up on
+/// terminals, and cut to its limit.
+pub(super) fn of_text(text: &str) -> Arc<str> {
+    Outcome::detail_of(&without_controls(text))
+}
+
+fn without_controls(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if character.is_control() {
+            write!(escaped, "{}", character.escape_default()).expect("a String takes all");
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use fanway_target::Exchange;
+
+    use super::{of_exchange, of_text};
+
+    #[track_caller]
+    fn check(body: &'static [u8], expected: Option<&str>) {
+        let exchange = Exchange::Answered {
+            status: 500,
+            retry_after: None,
+            excerpt: Some(Bytes::from_static(body)),
+        };
+        assert_eq!(of_exchange(&exchange).as_deref(), expected);
+    }
+
+    #[test]
+    fn a_body_is_shown_without_what_would_move_a_terminal() {
+        check(b"no such sku", Some("no such sku"));
+        check("größer".as_bytes(), Some("größer"));
+        check(b"a\nb\x1b[2Jc\0", Some(r"a\nb\u{1b}[2Jc\u{0}"));
+        check(b"half \xc3", Some("half \u{fffd}"));
+        check(b"", None);
+    }
+
+    #[test]
+    fn what_grows_by_escaping_is_still_cut() {
+        assert_eq!(of_text(&"\0".repeat(1024)).len(), 1024);
+    }
+}

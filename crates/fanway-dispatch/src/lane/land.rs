@@ -1,0 +1,168 @@
+//! How a delivery comes back: from the end of its attempt to the outcome that is recorded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanway_policy::exchange;
+use fanway_policy::retry::Used;
+use fanway_store::lane::{Hold, Work};
+use fanway_target::{Answer, Exchange, FailureKind};
+use fanway_types::{AgainCause, DeadReason, End, Outcome, Verdict};
+use tokio::time::Instant;
+
+use super::flight::{self, Landed};
+use super::gate::{Attempt, Judgement, Next, Now};
+use super::{Lane, detail};
+use crate::metrics::AttemptEnd;
+
+/// How long a delivery waits that no evaluation could be made for.
+const OVERLOADED_PAUSE: Duration = Duration::from_millis(100);
+
+impl Lane {
+    /// Takes a delivery back, and records how it went.
+    pub(super) fn land(&mut self, landed: Landed) {
+        let Landed {
+            work,
+            permit,
+            began,
+            end,
+        } = landed;
+        let now = Instant::now();
+        match end {
+            flight::End::Attempted(answer) if is_unsendable(&answer) => {
+                self.gate.hand_back(permit, now);
+                self.metrics.attempted(AttemptEnd::Unsendable, answer.took);
+                let detail = detail::of_exchange(&answer.exchange);
+                self.end_unattempted(&work, End::Dead(DeadReason::Expression), detail);
+            }
+            flight::End::Attempted(answer) => {
+                let now = self.now();
+                let attempt = Attempt {
+                    exchange: exchange_of(&answer.exchange),
+                    began,
+                    took: answer.took,
+                    before: Used {
+                        attempts: work.progress.used,
+                        time: work.progress.spent,
+                    },
+                };
+                let judgement = self.gate.judge(&attempt, permit, now);
+                self.metrics.attempted(judgement.attempt, answer.took);
+                self.record_attempt(work, &answer.exchange, judgement, now);
+            }
+            flight::End::Skipped => {
+                self.gate.hand_back(permit, now);
+                self.end_unattempted(&work, End::Skipped, None);
+            }
+            flight::End::Unshaped(reason) => {
+                self.gate.hand_back(permit, now);
+                let end = End::Dead(DeadReason::Expression);
+                self.end_unattempted(&work, end, Some(reason));
+            }
+            flight::End::Overloaded => {
+                self.gate.hand_back(permit, now);
+                self.window.wait(work, now + OVERLOADED_PAUSE);
+            }
+        }
+    }
+
+    /// Records what an attempt has come to, and keeps the delivery where it is to wait here.
+    fn record_attempt(
+        &mut self,
+        mut work: Work,
+        exchange: &Exchange,
+        judgement: Judgement,
+        now: Now,
+    ) {
+        work.progress.attempts = work.progress.attempts.saturating_add(1);
+        work.progress.used = judgement.used.attempts;
+        work.progress.spent = judgement.used.time;
+        let verdict = match judgement.next {
+            Next::End(end) => Verdict::Ended(end),
+            Next::Again { wait, cause } => Verdict::Again {
+                due: now.wall.saturating_add(wait),
+                cause,
+            },
+        };
+        let status = match exchange {
+            Exchange::Answered { status, .. } => Some(*status),
+            Exchange::Failed { .. } => None,
+        };
+        let is_success = verdict == Verdict::Ended(End::Delivered);
+        let outcome = Outcome {
+            status,
+            detail: (!is_success)
+                .then(|| detail::of_exchange(exchange))
+                .flatten(),
+            ..outcome(&work, verdict, now)
+        };
+        match judgement.next {
+            Next::Again { wait, cause } if self.hold(wait, cause, &work) == Hold::Keep => {
+                self.reader.record(outcome, Hold::Keep);
+                self.window.wait(work, now.steady + wait);
+            }
+            Next::Again { .. } | Next::End(_) => {
+                self.reader.record(outcome, Hold::LetGo);
+                self.window.let_go(&work);
+            }
+        }
+    }
+
+    fn hold(&self, wait: Duration, cause: AgainCause, work: &Work) -> Hold {
+        match cause {
+            AgainCause::Failed => self.window.hold_for(wait, work),
+            // The whole lane waits as long, so its place is of no use to others.
+            AgainCause::Pushback | AgainCause::Probe => Hold::Keep,
+        }
+    }
+
+    /// Ends a delivery without an attempt, or without one that reached the target.
+    pub(super) fn end_unattempted(&mut self, work: &Work, end: End, detail: Option<Arc<str>>) {
+        let now = self.now();
+        let outcome = Outcome {
+            detail,
+            ..outcome(work, Verdict::Ended(end), now)
+        };
+        self.reader.record(outcome, Hold::LetGo);
+        self.window.let_go(work);
+    }
+}
+
+fn outcome(work: &Work, verdict: Verdict, now: Now) -> Outcome {
+    Outcome {
+        delivery: work.delivery,
+        at: now.wall,
+        verdict,
+        attempts: work.progress.attempts,
+        used: work.progress.used,
+        spent: work.progress.spent,
+        status: None,
+        detail: None,
+    }
+}
+
+/// Whether no request could be made of what the step shaped: that is the step's fault, and no
+/// other attempt would end otherwise.
+fn is_unsendable(answer: &Answer) -> bool {
+    matches!(
+        answer.exchange,
+        Exchange::Failed {
+            kind: FailureKind::Request,
+            ..
+        }
+    )
+}
+
+fn exchange_of(exchange: &Exchange) -> exchange::Exchange<'_> {
+    match exchange {
+        Exchange::Answered {
+            status,
+            retry_after,
+            ..
+        } => exchange::Exchange::Answered {
+            status: *status,
+            retry_after: retry_after.as_deref(),
+        },
+        Exchange::Failed { .. } => exchange::Exchange::Unanswered,
+    }
+}

@@ -1,0 +1,73 @@
+//! How a lane starts what it may: while the store can keep outcomes, up to its concurrency, as the
+//! gate allows, in the order in which deliveries became ready.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::Context;
+
+use fanway_types::{DeadReason, End};
+use rand::Rng;
+use tokio::time::Instant;
+
+use super::Lane;
+use super::flight::{Departure, Flight};
+use crate::plans;
+
+impl Lane {
+    pub(super) fn start_attempts(&mut self, cx: &mut Context<'_>) {
+        self.is_open = self.reader.poll_open(cx).is_ready();
+        let now = Instant::now();
+        self.window.promote(now);
+        while self.is_open && self.flights.len() < self.concurrency {
+            if self.start_next(now).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Starts the next delivery, or ends it where it needs no attempt; breaks where it has to wait.
+    fn start_next(&mut self, now: Instant) -> ControlFlow<()> {
+        let Some(next) = self.window.next_ready() else {
+            return ControlFlow::Break(());
+        };
+        let hash = next.plan;
+        if self.crashed.remove(&next.delivery) {
+            let detail = "the process died repeatedly while this step's expressions ran";
+            return self.end_next(DeadReason::Crash, detail.into());
+        }
+        let plan = match self.plans.get(hash) {
+            Some(Ok(plan)) => plan,
+            Some(Err(reason)) => {
+                let reason = Arc::clone(reason);
+                return self.end_next(DeadReason::Expression, reason);
+            }
+            None => {
+                let store = Arc::clone(&self.store);
+                self.loading
+                    .get_or_insert_with(|| Box::pin(plans::load(store, hash)));
+                return ControlFlow::Break(());
+            }
+        };
+        let Some(permit) = self.gate.admit(now) else {
+            return ControlFlow::Break(());
+        };
+        let work = self.window.take_ready().expect("it was seen above");
+        let departure = Departure {
+            work,
+            permit,
+            plan,
+            target: &self.target,
+            evaluator: &self.evaluator,
+            span: self.rng.next_u64(),
+        };
+        self.flights.push(Flight::begin(departure, now));
+        ControlFlow::Continue(())
+    }
+
+    fn end_next(&mut self, reason: DeadReason, detail: Arc<str>) -> ControlFlow<()> {
+        if let Some(work) = self.window.take_ready() {
+            self.end_unattempted(&work, End::Dead(reason), Some(detail));
+        }
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,203 @@
+//! What each test needs: a store, a plan, and lanes with their targets.
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanway_dispatch::handle::Snapshot;
+use fanway_dispatch::lane::{DEFAULT_WINDOW, Params};
+use fanway_dispatch::metrics::LaneMetrics;
+use fanway_dispatch::{Clock, Handle, Lane, Metrics, Plans, Stopper, shutdown};
+use fanway_policy::{breaker, retry};
+use fanway_store::lookup::{Found, MessageView};
+use fanway_store::{Error, Store};
+use fanway_testkit::scripted_target::Reply;
+use fanway_testkit::{MemoryStore, ScriptedTarget, VirtualClock, build};
+use fanway_transform::evaluator::Evaluator;
+use fanway_transform::plan::CompiledPlan;
+use fanway_types::{DeliveryId, Message, Outcome, Plan, Step, TargetName, Timestamp};
+use prometheus_client::registry::Registry;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::task::JoinHandle;
+
+/// When each bench begins: the messages of `build` are accepted from then on.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+pub(crate) fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(crate) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A store, a plan, and the time.
+pub(crate) struct Bench {
+    pub(crate) store: MemoryStore,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) clock: VirtualClock,
+    pub(crate) registry: Registry,
+    metrics: Metrics,
+    next: u64,
+}
+
+impl Bench {
+    /// A bench with one target, `inventory`, which gets the body as it is.
+    pub(crate) async fn new() -> Self {
+        Self::with_steps([build::step("inventory")]).await
+    }
+
+    pub(crate) async fn with_steps(steps: impl IntoIterator<Item = Step>) -> Self {
+        let store = MemoryStore::default();
+        let plan = build::plan(steps);
+        store.keep_plan(Arc::clone(&plan)).await.expect("it's open");
+        let mut registry = Registry::default();
+        Self {
+            store,
+            plan,
+            clock: VirtualClock::starting_at(START),
+            metrics: Metrics::register(&mut registry),
+            registry,
+            next: 0,
+        }
+    }
+
+    /// Accepts so many messages of the plan, whose bodies are their numbers from 0.
+    pub(crate) async fn accept(&mut self, count: u64) -> Vec<Arc<Message>> {
+        let numbers = self.next..self.next + count;
+        self.next += count;
+        let messages: Vec<_> = numbers
+            .map(|number| build::message(&self.plan, number))
+            .collect();
+        self.store
+            .accept(messages.clone())
+            .await
+            .expect("it's open");
+        messages
+    }
+
+    pub(crate) async fn accept_one(&mut self) -> Arc<Message> {
+        self.accept(1).await.remove(0)
+    }
+
+    /// What a lane of `inventory` is made of.
+    pub(crate) fn params(&self, target: &ScriptedTarget) -> Params {
+        self.params_of("inventory", target)
+    }
+
+    pub(crate) fn params_of(&self, name: &str, target: &ScriptedTarget) -> Params {
+        let clock = self.clock.clone();
+        let compiled = CompiledPlan::compile(&self.plan).expect("the plan compiles");
+        Params {
+            name: name.parse().expect("a name"),
+            target: Arc::new(target.clone()),
+            retry: retry::Params::default(),
+            breaker: breaker::Params::default(),
+            concurrency: NonZeroUsize::new(64).expect("64 is not 0"),
+            window: DEFAULT_WINDOW,
+            store: Arc::new(self.store.clone()),
+            plans: Plans::new([Arc::new(compiled)]),
+            evaluator: Evaluator::start(
+                fanway_transform::evaluator::Params::default(),
+                Arc::new(()),
+            )
+            .expect("threads"),
+            crashed: HashSet::new(),
+            metrics: self.lane_metrics(name),
+            clock: Clock::new(move || clock.now()),
+            rng: StdRng::seed_from_u64(7),
+        }
+    }
+
+    fn lane_metrics(&self, name: &str) -> LaneMetrics {
+        self.metrics.lane(&name.parse().expect("a name"))
+    }
+
+    /// Runs a lane of `inventory` with the defaults.
+    pub(crate) fn start(&self, target: &ScriptedTarget) -> Running {
+        Running::start(self.params(target))
+    }
+
+    /// The outcomes of a delivery.
+    pub(crate) fn outcomes_of(&self, delivery: DeliveryId) -> Vec<Outcome> {
+        let mut outcomes = self.store.outcomes();
+        outcomes.retain(|outcome| outcome.delivery == delivery);
+        outcomes
+    }
+
+    /// The last outcome of a message's first step.
+    #[track_caller]
+    pub(crate) fn last_outcome(&self, message: &Message) -> Outcome {
+        let outcomes = self.outcomes_of(DeliveryId::first(message.id, 0));
+        outcomes.last().expect("an outcome").clone()
+    }
+
+    /// Waits until a message has ended.
+    pub(crate) async fn ended(&self, message: &Message) -> MessageView {
+        loop {
+            let changed = self.store.changed(message.id);
+            let found = self.store.message(message.id).await.expect("it's open");
+            let Found::Message(view) = found else {
+                panic!("{} is not known", message.id);
+            };
+            if view.state.has_ended() {
+                return view;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until all of these have ended.
+    pub(crate) async fn all_ended(&self, messages: &[Arc<Message>]) {
+        for message in messages {
+            self.ended(message).await;
+        }
+    }
+
+    pub(crate) fn most_held(&self) -> usize {
+        let target: TargetName = "inventory".parse().expect("a name");
+        self.store.most_held(&target)
+    }
+}
+
+/// A lane that runs. It is abandoned when this is dropped.
+pub(crate) struct Running {
+    handle: Handle,
+    pub(crate) stopper: Stopper,
+    pub(crate) task: JoinHandle<Result<(), Error>>,
+}
+
+impl Running {
+    #[track_caller]
+    pub(crate) fn start(params: Params) -> Self {
+        let (lane, handle) = Lane::open(params).expect("the store gives the lane");
+        let (stopper, told) = shutdown();
+        Self {
+            handle,
+            stopper,
+            task: tokio::spawn(lane.run(told)),
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.handle.snapshot()
+    }
+
+    /// Abandons what is in flight, as a process that dies does.
+    pub(crate) async fn kill(self) {
+        self.stopper.abandon();
+        self.task.await.expect("no panic").expect("no failure");
+    }
+}
+
+/// Lets so much virtual time pass.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// A target that answers 200 after a millisecond.
+pub(crate) fn healthy() -> ScriptedTarget {
+    ScriptedTarget::always(Reply::status(200).after(millis(1)))
+}

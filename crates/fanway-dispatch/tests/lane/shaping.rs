@@ -1,0 +1,90 @@
+//! Steps with expressions. These run on threads of their own, so time isn't paused here.
+
+use fanway_target::FailureKind;
+use fanway_testkit::scripted_target::Reply;
+use fanway_testkit::{ScriptedTarget, build};
+use fanway_types::{DeadReason, DeliveryState, MessageState, Step};
+
+use crate::bench::{Bench, Running, healthy};
+
+fn with_body(program: &str) -> Step {
+    Step {
+        body: Some(program.to_owned()),
+        ..build::step("inventory")
+    }
+}
+
+fn with_when(program: &str) -> Step {
+    Step {
+        when: Some(program.to_owned()),
+        ..build::step("inventory")
+    }
+}
+
+#[tokio::test]
+async fn a_body_program_makes_the_body() {
+    let mut bench = Bench::with_steps([with_body("{number: .}")]).await;
+    let target = healthy();
+    let _lane = bench.start(&target);
+    let message = bench.accept_one().await;
+    bench.ended(&message).await;
+    assert_eq!(target.seen()[0].body(), r#"{"number":0}"#);
+}
+
+#[tokio::test]
+async fn a_step_whose_expression_fails_is_dead_with_the_reason_and_its_siblings_go_on() {
+    let steps = [with_body(".a.b"), build::step("shipping")];
+    let mut bench = Bench::with_steps(steps).await;
+    let (inventory, shipping) = (healthy(), healthy());
+    let _lane = bench.start(&inventory);
+    let _sibling = Running::start(bench.params_of("shipping", &shipping));
+    let message = bench.accept_one().await;
+    let view = bench.ended(&message).await;
+    assert_eq!(view.state, MessageState::Failed);
+    assert_eq!(view.deliveries[0].reason, Some(DeadReason::Expression));
+    assert!(view.deliveries[0].detail.is_some());
+    assert_eq!(view.deliveries[0].attempts, 0);
+    assert_eq!(view.deliveries[1].state, DeliveryState::Delivered);
+    assert_eq!((inventory.attempts(), shipping.attempts()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_step_with_nothing_to_do_is_skipped_and_written_down() {
+    let mut bench = Bench::with_steps([with_when(". > 0")]).await;
+    let target = healthy();
+    let _lane = bench.start(&target);
+    let messages = bench.accept(2).await;
+    let skipped = bench.ended(&messages[0]).await;
+    assert_eq!(skipped.deliveries[0].state, DeliveryState::Skipped);
+    assert_eq!(skipped.state, MessageState::Delivered);
+    let sent = bench.ended(&messages[1]).await;
+    assert_eq!(sent.deliveries[0].state, DeliveryState::Delivered);
+    assert_eq!(target.attempts(), 1);
+}
+
+#[tokio::test]
+async fn what_no_request_can_be_made_of_is_dead_at_once() {
+    let reply = Reply::failed(FailureKind::Request, "the address is no URL");
+    let mut bench = Bench::new().await;
+    let _lane = bench.start(&ScriptedTarget::always(reply));
+    let message = bench.accept_one().await;
+    let view = bench.ended(&message).await;
+    assert_eq!(view.deliveries[0].reason, Some(DeadReason::Expression));
+    let detail = view.deliveries[0].detail.as_deref();
+    assert_eq!(detail, Some("the address is no URL"));
+}
+
+#[tokio::test]
+async fn each_attempt_of_a_delivery_has_the_same_body() {
+    let mut bench = Bench::with_steps([with_body("{number: ., id: $message.id}")]).await;
+    let target = ScriptedTarget::scripted([Reply::status(500)], Reply::status(200));
+    let mut params = bench.params(&target);
+    params.retry.first = std::time::Duration::ZERO;
+    let _lane = Running::start(params);
+    let message = bench.accept_one().await;
+    bench.ended(&message).await;
+    let seen = target.seen();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[0].body(), seen[1].body());
+    assert!(seen[0].body().contains(&message.id.to_string()));
+}

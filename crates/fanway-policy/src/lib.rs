@@ -1,0 +1,11 @@
+//! Pure decisions: what an exchange means, retry or give up, backoff, breaker, credentials.
+//!
+//! Nothing here reads a clock, draws a random number or waits: `now` and `rng` are arguments, and
+//! what comes back is a value that says what to do. What has to mean something after a restart is
+//! reckoned in [`Timestamp`](fanway_types::Timestamp)s, everything else in
+//! [`Instant`](std::time::Instant)s.
+
+pub mod breaker;
+pub mod credentials;
+pub mod exchange;
+pub mod retry;
