@@ -1,0 +1,213 @@
+//! How long a connection may stay without a request: what it did last, and when that is over.
+//!
+//! hyper's own header time-out starts anew for each request and can't tell a connection that
+//! is idle between two requests, which is good custom for a minute or so, from one that sends its
+//! head a byte at a time. Here one timer for each connection covers both, the time before the
+//! first byte, and a peer that reads no answers; it is armed once and moved only when it fires or
+//! has to fire earlier, so that a busy connection pays for it with two looks at the clock.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::params::Limits;
+
+/// No request and no part of one.
+const IDLE: u8 = 0;
+/// A head has begun to arrive, or is due since the connection was opened.
+const HEAD: u8 = 1;
+/// HTTP/2: frames arrive without meaning a request, so only the idle time counts.
+const MULTIPLEXED: u8 = 2;
+
+/// What a connection did last. Shared by its reader, its requests and its timer.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    opened: Instant,
+    /// Milliseconds from `opened` to the beginning of the present phase.
+    since: AtomicU64,
+    phase: AtomicU8,
+    requests: AtomicUsize,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Activity {
+    /// A connection that was opened just now.
+    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
+            opened: Instant::now(),
+            since: AtomicU64::new(0),
+            phase: AtomicU8::new(HEAD),
+            requests: AtomicUsize::new(0),
+            header_timeout: limits.header_timeout,
+            idle_timeout: limits.idle_timeout,
+        })
+    }
+
+    /// A request's head has arrived; its answer is ready when the guard is dropped.
+    pub(crate) fn begin(&self, version: http::Version) -> InProgress<'_> {
+        let phase = if version == http::Version::HTTP_2 {
+            MULTIPLEXED
+        } else {
+            IDLE
+        };
+        self.phase.store(phase, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        InProgress(self)
+    }
+
+    fn has_read(&self) {
+        let idle = self.phase.load(Ordering::Relaxed) == IDLE;
+        if idle && self.requests.load(Ordering::Relaxed) == 0 {
+            self.stamp();
+            self.phase.store(HEAD, Ordering::Relaxed);
+        }
+    }
+
+    fn stamp(&self) {
+        let millis = self.opened.elapsed().as_millis();
+        let since = u64::try_from(millis).unwrap_or(u64::MAX);
+        self.since.store(since, Ordering::Relaxed);
+    }
+
+    /// When the connection has been without a request for too long, unless one comes.
+    fn deadline(&self) -> Option<Instant> {
+        if self.requests.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        let since = self.opened + Duration::from_millis(self.since.load(Ordering::Relaxed));
+        Some(match self.phase.load(Ordering::Relaxed) {
+            HEAD => since + self.header_timeout,
+            _ => since + self.idle_timeout,
+        })
+    }
+
+    /// Whether the peer has to be told before the connection is let go, as HTTP/2 has it. If so, it
+    /// has a header's time from now to take that.
+    pub(crate) fn takes_leave(&self) -> bool {
+        let multiplexed = self.phase.swap(HEAD, Ordering::Relaxed) == MULTIPLEXED;
+        if multiplexed {
+            self.stamp();
+        }
+        multiplexed
+    }
+
+    /// Resolves when the connection has been without a request for too long. To be polled after
+    /// the connection itself, in the same task.
+    pub(crate) fn expired(self: &Arc<Self>) -> Expired {
+        let armed = self.opened + self.header_timeout;
+        Expired {
+            activity: Arc::clone(self),
+            armed,
+            sleep: Box::pin(sleep_until(armed)),
+        }
+    }
+}
+
+/// A request that isn't answered yet.
+#[derive(Debug)]
+pub(crate) struct InProgress<'a>(&'a Activity);
+
+impl Drop for InProgress<'_> {
+    fn drop(&mut self) {
+        self.0.stamp();
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// See [`Activity::expired`].
+#[derive(Debug)]
+pub(crate) struct Expired {
+    activity: Arc<Activity>,
+    armed: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Expired {
+    fn arm(&mut self, at: Instant) {
+        self.armed = at;
+        self.sleep.as_mut().reset(at);
+    }
+}
+
+impl Future for Expired {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(deadline) = self.activity.deadline()
+            && deadline < self.armed
+        {
+            self.arm(deadline);
+        }
+        loop {
+            ready!(self.sleep.as_mut().poll(cx));
+            let next = match self.activity.deadline() {
+                Some(deadline) if deadline <= self.armed => return Poll::Ready(()),
+                Some(deadline) => deadline,
+                // Its end is stamped; until then it is enough to look now and then.
+                None => Instant::now() + self.activity.header_timeout,
+            };
+            self.arm(next);
+        }
+    }
+}
+
+/// A stream that notes when something has been read from it.
+pub(crate) struct Watched<I> {
+    io: I,
+    activity: Arc<Activity>,
+}
+
+impl<I> Watched<I> {
+    pub(crate) fn new(io: I, activity: Arc<Activity>) -> Self {
+        Self { io, activity }
+    }
+}
+
+impl<I: Read + Unpin> Read for Watched<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
+        self.activity.has_read();
+        Poll::Ready(result)
+    }
+}
+
+impl<I: Write + Unpin> Write for Watched<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+}

@@ -1,0 +1,261 @@
+//! Refusals: every reason for which a request is not answered as it wished, and the problem
+//! document (RFC 9457) that says so.
+//!
+//! The set is closed: what is not a [`Kind`] is no refusal. Nothing of a refused request is
+//! written to the store. Details name what the sender sent or may do, never what a target or
+//! the store's engine said.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+};
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+
+/// Where the page of a problem is found: this, then its code.
+pub(crate) const PAGES: &str = "/fanway/problems/";
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $status:ident, $code:literal, $title:literal, $page:literal;)+) => {
+        /// Why a request was refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind { $($(#[$doc])* $variant),+ }
+
+        impl Kind {
+            /// Every kind there is.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The stable word for it: the end of a problem's `type`, and a label of metrics.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code),+ }
+            }
+
+            /// The status code of the answer.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status),+ }
+            }
+
+            /// What it is, the same for each occurrence.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),+ }
+            }
+
+            /// What its page says that a sender can do.
+            fn advice(self) -> &'static str {
+                match self { $(Self::$variant => $page),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// No route has this path.
+    RouteUnknown = NOT_FOUND, "route_unknown", "no route has this path",
+        "Compare the path with the `match` of the routes in the gateway's config. Paths are compared segment by segment, as sent: `//`, `.` and `..` are not resolved.";
+    /// A route has this path, but not for this method.
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "the path doesn't take this method",
+        "The `Allow` header of the answer lists the methods that the path takes.";
+    /// No message of this id was accepted.
+    MessageUnknown = NOT_FOUND, "message_unknown", "no message has this id",
+        "An id is `msg_` and 26 characters, exactly as the 202 gave it.";
+    /// The message is older than the time for which ended ones are kept.
+    MessageExpired = GONE, "message_expired", "the message is no longer kept",
+        "The message is older than the time for which ended messages can be asked for (`store.keep.messages` in the gateway's config).";
+    /// `?wait=` is no duration.
+    WaitMalformed = BAD_REQUEST, "wait_malformed", "`wait` is no duration",
+        "Write it as `500ms`, `10s` or a whole number of seconds. More than 60 seconds are taken as 60.";
+    /// The body has to be JSON and is not.
+    JsonMalformed = BAD_REQUEST, "json_malformed", "the body is not well-formed JSON",
+        "The route reads the body as JSON. The detail says at which line and column it stops being that.";
+    /// The body's JSON is nested too deep.
+    JsonTooDeep = BAD_REQUEST, "json_too_deep", "the body is nested too deep",
+        "Arrays and objects may be nested 128 deep.";
+    /// The body could not be read to its end.
+    BodyBroken = BAD_REQUEST, "body_broken", "the body could not be read",
+        "The connection broke, or the framing of the body (chunk sizes, `Content-Length`) was wrong.";
+    /// The body's compression could not be undone.
+    EncodingBroken = BAD_REQUEST, "encoding_broken", "the body is not what `Content-Encoding` says",
+        "The route reads the body as JSON, and decompressing it failed.";
+    /// The body did not arrive in time.
+    BodyTimeout = REQUEST_TIMEOUT, "body_timeout", "the body took too long to arrive",
+        "Send the body faster, or in smaller requests. Nothing was kept: the request can be sent again.";
+    /// The body is larger than the gateway takes.
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "the body is too large",
+        "The detail says how much is taken (`server.max_body` in the gateway's config).";
+    /// The body is larger than the gateway takes once it is decompressed.
+    DecompressedTooLarge = PAYLOAD_TOO_LARGE, "decompressed_too_large", "the body is too large once it is decompressed",
+        "The route reads the body as JSON, and the same limit holds for it before and after decompression.";
+    /// The body has to be read and is compressed in an unknown way.
+    EncodingUnsupported = UNSUPPORTED_MEDIA_TYPE, "encoding_unsupported", "the body's `Content-Encoding` can't be read",
+        "The route reads the body as JSON: send it as it is, or with the encodings that `Accept-Encoding` of the answer lists.";
+    /// Too many headers, or too large ones.
+    HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "too many headers, or too large ones",
+        "Send fewer or shorter headers.";
+    /// No more connections are taken.
+    TooManyConnections = SERVICE_UNAVAILABLE, "too_many_connections", "there are too many connections",
+        "Try again after the time that `Retry-After` gives, and use fewer connections with keep-alive.";
+    /// The memory for messages is used up.
+    MemoryFull = SERVICE_UNAVAILABLE, "memory_full", "there is no memory for the body now",
+        "Nothing was kept. Try again after the time that `Retry-After` gives.";
+    /// The store has no room.
+    StoreFull = SERVICE_UNAVAILABLE, "store_full", "there is no room for messages now",
+        "Nothing was kept. Try again after the time that `Retry-After` gives.";
+    /// The store can't keep up.
+    StoreBehind = SERVICE_UNAVAILABLE, "store_behind", "messages arrive faster than they can be kept",
+        "Nothing was kept. Try again after the time that `Retry-After` gives.";
+    /// The store takes or tells nothing.
+    StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "the store is unavailable",
+        "Nothing was kept. Try again later.";
+    /// Writing failed midway: the message may have been kept or not.
+    OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome_unknown", "it is not known whether the message was kept",
+        "The message may be delivered or not. To send it again may deliver it twice: do so where that does no harm, or where the targets tell duplicates apart.";
+}
+
+impl Kind {
+    /// The text of its page, under [`PAGES`].
+    pub(crate) fn page(self) -> String {
+        let (status, title, advice) = (self.status().as_u16(), self.title(), self.advice());
+        format!("{status} {code}: {title}\n\n{advice}\n", code = self.code())
+    }
+
+    /// The kind whose code this is.
+    pub(crate) fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.code() == code)
+    }
+}
+
+/// A refusal: its kind, and what is to be said of this occurrence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) kind: Kind,
+    detail: Option<Cow<'static, str>>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl From<Kind> for Problem {
+    fn from(kind: Kind) -> Self {
+        Self {
+            kind,
+            detail: None,
+            header: None,
+        }
+    }
+}
+
+/// The members of RFC 9457, section 3.1.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+impl Problem {
+    /// A refusal with what is to be said of this occurrence.
+    pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            detail: Some(detail.into()),
+            ..kind.into()
+        }
+    }
+
+    /// Says when another try is worth it, in whole seconds rounded up (RFC 9110, section 10.2.3).
+    pub(crate) fn retry_after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.with_header(RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+
+    /// Says which methods are taken (RFC 9110, section 15.5.6).
+    pub(crate) fn allow(self, methods: HeaderValue) -> Self {
+        self.with_header(ALLOW, methods)
+    }
+
+    /// Says which encodings are taken (RFC 9110, section 15.5.16).
+    pub(crate) fn accept_encoding(self, encodings: &'static str) -> Self {
+        self.with_header(ACCEPT_ENCODING, HeaderValue::from_static(encodings))
+    }
+
+    fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            header: Some((name, value)),
+            ..self
+        }
+    }
+
+    /// The document as JSON.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        let document = Document {
+            r#type: format!("{PAGES}{}", self.kind.code()),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
+            detail: self.detail.as_deref(),
+        };
+        serde_json::to_vec(&document).expect("a problem has only text and a number")
+    }
+
+    /// The whole answer.
+    pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(self.to_json()));
+        *response.status_mut() = self.kind.status();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some((name, value)) = self.header {
+            headers.insert(name, value);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use super::{Kind, Problem};
+
+    #[test]
+    fn every_kind_has_a_code_of_its_own_and_a_page() {
+        let codes: HashSet<_> = Kind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), Kind::ALL.len());
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_code(kind.code()), Some(*kind));
+            assert!(kind.page().contains(kind.title()));
+        }
+        assert_eq!(Kind::from_code("nothing"), None);
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_seconds() {
+        let retry_after = |wait| {
+            let response = Problem::from(Kind::StoreFull)
+                .retry_after(wait)
+                .into_response();
+            response.headers()["retry-after"].clone()
+        };
+        assert_eq!(retry_after(Duration::ZERO), "1");
+        assert_eq!(retry_after(Duration::from_secs(3)), "3");
+        assert_eq!(retry_after(Duration::from_millis(3001)), "4");
+    }
+
+    #[test]
+    fn a_document_has_the_members_of_rfc_9457() {
+        let problem = Problem::new(Kind::BodyTooLarge, "more than 10MiB");
+        insta::assert_snapshot!(
+            String::from_utf8(problem.to_json()).expect("JSON is UTF-8"),
+            @r#"{"type":"/fanway/problems/body_too_large","title":"the body is too large","status":413,"detail":"more than 10MiB"}"#
+        );
+    }
+}

@@ -1,0 +1,288 @@
+//! From a request's method and path to the route that takes it.
+//!
+//! Of the routes that take both, the one with the most specific path wins: segment by segment
+//! from the left, a literal comes before a `{name}`, and that before a `{name...}`. Of two with the
+//! same path, the one that names the method comes before the one that takes any. A tree of
+//! segments keeps the search short however many routes there are; what a template matches and
+//! captures is [`PathTemplate::captures`]'s to say. Paths are taken as sent: nothing is normalised.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+
+use http::{HeaderValue, Method};
+use percent_encoding::percent_decode_str;
+
+use fanway_types::{Captures, PathTemplate, PlanHash, RouteName, Segment};
+
+use crate::metrics::{Metrics, RouteMetrics};
+use crate::params::{BodyKind, RouteParams};
+use crate::problem::{Kind, Problem};
+
+/// A route as requests meet it.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) name: RouteName,
+    pub(crate) plan: PlanHash,
+    pub(crate) body: BodyKind,
+    pub(crate) metrics: RouteMetrics,
+    method: Option<Method>,
+    path: PathTemplate,
+}
+
+/// Two routes that can't be told apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("routes `{first}` and `{second}` take the same requests")]
+pub struct Ambiguous {
+    /// The one that comes first.
+    pub first: RouteName,
+    /// The other one.
+    pub second: RouteName,
+}
+
+/// All routes.
+#[derive(Debug)]
+pub(crate) struct Router {
+    root: Node,
+}
+
+/// What may follow a segment.
+#[derive(Debug, Default)]
+struct Node {
+    literals: HashMap<Box<str>, Node>,
+    param: Option<Box<Node>>,
+    /// Routes whose path ends with a `{name...}` here.
+    rest: Vec<Route>,
+    /// Routes whose path ends here.
+    end: Vec<Route>,
+}
+
+impl Router {
+    pub(crate) fn try_new(routes: Vec<RouteParams>, metrics: &Metrics) -> Result<Self, Ambiguous> {
+        let mut root = Node::default();
+        for route in routes {
+            let place = root.place(&route.path);
+            if let Some(twin) = place.iter().find(|twin| twin.method == route.method) {
+                return Err(Ambiguous {
+                    first: twin.name.clone(),
+                    second: route.name,
+                });
+            }
+            place.push(Route {
+                metrics: metrics.of_route(&route.name),
+                name: route.name,
+                plan: route.plan,
+                body: route.body,
+                method: route.method,
+                path: route.path,
+            });
+            place.sort_by_key(|route| route.method.is_none());
+        }
+        Ok(Self { root })
+    }
+
+    /// The route that takes a request, and what its path captured.
+    ///
+    /// # Errors
+    /// [`Kind::RouteUnknown`], or [`Kind::MethodNotAllowed`] where routes of this path take others.
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Result<(&Route, Captures), Problem> {
+        let mut allowed = BTreeSet::new();
+        let found = self.visit(path, &mut |route, captures| match &route.method {
+            Some(taken) if taken != method => {
+                allowed.insert(taken.as_str());
+                ControlFlow::Continue(())
+            }
+            _ => ControlFlow::Break((route, captures)),
+        });
+        match found {
+            ControlFlow::Break(found) => Ok(found),
+            ControlFlow::Continue(()) if allowed.is_empty() => Err(Kind::RouteUnknown.into()),
+            ControlFlow::Continue(()) => {
+                Err(Problem::from(Kind::MethodNotAllowed).allow(listed(&allowed)))
+            }
+        }
+    }
+
+    /// Shows `visitor` the routes whose path this is, the most specific first.
+    fn visit<'a, T>(
+        &'a self,
+        path: &str,
+        visitor: &mut impl FnMut(&'a Route, Captures) -> ControlFlow<T>,
+    ) -> ControlFlow<T> {
+        let Some(left) = path.strip_prefix('/') else {
+            return ControlFlow::Continue(());
+        };
+        self.root.visit(
+            Some(left),
+            &mut |route: &'a Route| match route.path.captures(path) {
+                Some(captures) => visitor(route, captures),
+                None => ControlFlow::Continue(()),
+            },
+        )
+    }
+}
+
+fn listed(methods: &BTreeSet<&str>) -> HeaderValue {
+    let list: Vec<_> = methods.iter().copied().collect();
+    HeaderValue::from_str(&list.join(", ")).expect("a method is a token")
+}
+
+impl Node {
+    /// Where the routes of this path are kept; made where it isn't there.
+    fn place(&mut self, path: &PathTemplate) -> &mut Vec<Route> {
+        let mut node = self;
+        for segment in path.segments() {
+            node = match segment {
+                Segment::Literal(text) => node.literals.entry(text.clone()).or_default(),
+                Segment::Param(_) => node.param.get_or_insert_default(),
+                Segment::Rest(_) => return &mut node.rest,
+            };
+        }
+        &mut node.end
+    }
+
+    /// Shows `visitor` the routes that may match what is `left` of a path; `None` at its end.
+    fn visit<'a, T>(
+        &'a self,
+        left: Option<&str>,
+        visitor: &mut impl FnMut(&'a Route) -> ControlFlow<T>,
+    ) -> ControlFlow<T> {
+        let Some(left) = left else {
+            return self.end.iter().try_for_each(visitor);
+        };
+        let (first, after) = left
+            .split_once('/')
+            .map_or((left, None), |(first, after)| (first, Some(after)));
+        if let Some(node) = self.literals.get(&*decoded(first)) {
+            node.visit(after, visitor)?;
+        }
+        if let Some(node) = &self.param {
+            node.visit(after, visitor)?;
+        }
+        self.rest.iter().try_for_each(visitor)
+    }
+}
+
+/// A segment's text. One that isn't UTF-8 may look like a literal here; its template then says no.
+fn decoded(segment: &str) -> Cow<'_, str> {
+    percent_decode_str(segment).decode_utf8_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use prometheus_client::registry::Registry;
+
+    use fanway_types::PlanHash;
+
+    use super::{Ambiguous, Router};
+    use crate::metrics::Metrics;
+    use crate::params::{BodyKind, RouteParams};
+
+    fn router(routes: &[(&str, &str)]) -> Result<Router, Ambiguous> {
+        let params = |(name, matched): &(&str, &str)| {
+            let (method, path) = matched.split_once(' ').expect("a method and a path");
+            RouteParams {
+                name: name.parse().expect("a name"),
+                method: (method != "*").then(|| method.parse().expect("a method")),
+                path: path.parse().expect("a template"),
+                plan: PlanHash::of(""),
+                body: BodyKind::Opaque,
+            }
+        };
+        let metrics = Metrics::register(&mut Registry::default());
+        Router::try_new(routes.iter().map(params).collect(), &metrics)
+    }
+
+    const ROUTES: &[(&str, &str)] = &[
+        ("files", "* /files/{path...}"),
+        ("order", "PUT /orders/{id}"),
+        ("item", "POST /orders/{id}/items"),
+        ("new_order", "POST /orders/new"),
+        ("other_orders", "* /orders"),
+        ("orders", "POST /orders"),
+        ("read_me", "GET /files/readme"),
+        ("slash", "POST /"),
+        ("special", "POST /caf%C3%A9"),
+        ("any_items", "POST /{kind}/{id}/items"),
+        ("fallback", "PATCH /{all...}"),
+    ];
+
+    /// `expected`: the route's name and its captures, or the refusal's code and `Allow`.
+    #[track_caller]
+    fn check(method: &str, path: &str, expected: &str) {
+        let router = router(ROUTES).expect("all can be told apart");
+        let method: Method = method.parse().expect("a method");
+        let found = match router.find(&method, path) {
+            Ok((route, captures)) => captures
+                .iter()
+                .fold(route.name.to_string(), |text, (name, value)| {
+                    format!("{text} {name}={value}")
+                }),
+            Err(problem) => {
+                let response = problem.clone().into_response();
+                let allow = response.headers().get("allow");
+                let allow = allow.map(|list| list.to_str().expect("a list of tokens"));
+                format!("{} {}", problem.kind.code(), allow.unwrap_or("-"))
+            }
+        };
+        assert_eq!(found, expected, "{method} {path}");
+    }
+
+    #[test]
+    fn the_most_specific_route_that_takes_the_method_wins() {
+        check("POST", "/orders", "orders");
+        check("DELETE", "/orders", "other_orders");
+        check("POST", "/orders/new", "new_order");
+        check("PUT", "/orders/new", "order id=new");
+        check("POST", "/orders/new/items", "item id=new");
+        check("POST", "/carts/7/items", "any_items kind=carts id=7");
+        check("GET", "/files/readme", "read_me");
+        check("PUT", "/files/readme", "files path=readme");
+        check("PATCH", "/a/b", "fallback all=a/b");
+        check("POST", "/", "slash");
+    }
+
+    #[test]
+    fn captures_are_decoded_after_the_path_is_split() {
+        check("PUT", "/orders/a%2Fb%20c", "order id=a/b c");
+        check("POST", "/caf%C3%A9", "special");
+        check("POST", "/caf%c3%a9", "special");
+        check("PUT", "/orders/%FF", "route_unknown -");
+    }
+
+    #[test]
+    fn paths_are_not_normalised() {
+        check("POST", "/orders/", "method_not_allowed PATCH");
+        check("POST", "//orders", "method_not_allowed PATCH");
+        check("POST", "/x/../orders", "method_not_allowed PATCH");
+        check("POST", "/Orders", "method_not_allowed PATCH");
+        check("PUT", "/files/../orders", "files path=../orders");
+    }
+
+    #[test]
+    fn other_methods_of_the_path_are_listed() {
+        check("GET", "/orders/new", "method_not_allowed PATCH, POST, PUT");
+        check("OPTIONS", "/orders/7", "method_not_allowed PATCH, PUT");
+        check("HEAD", "/files/readme", "files path=readme");
+    }
+
+    #[test]
+    fn an_unknown_path_is_unknown_whatever_the_method() {
+        let router = router(&[("orders", "POST /orders")]).expect("one route");
+        for path in ["/", "", "*", "/order", "/orders/7"] {
+            let problem = router.find(&Method::POST, path).expect_err("unknown");
+            assert_eq!(problem.kind.code(), "route_unknown", "{path}");
+        }
+    }
+
+    #[test]
+    fn routes_that_take_the_same_requests_are_refused() {
+        let error = router(&[("a", "POST /x/{one}"), ("b", "POST /x/{other}")]).expect_err("same");
+        assert_eq!(
+            error.to_string(),
+            "routes `a` and `b` take the same requests"
+        );
+        assert!(router(&[("a", "POST /x/{one}"), ("b", "* /x/{one}")]).is_ok());
+    }
+}
