@@ -1,0 +1,70 @@
+//! What no excerpt may show: credentials that are written out in the file.
+
+use crate::check::Check;
+use crate::interpolation::only_references;
+use crate::yaml::{Node, Value};
+
+/// Keys below which credentials may stand, or might be thought to.
+const KEYS: [&str; 10] = [
+    "credentials",
+    "bearer",
+    "basic",
+    "header",
+    "user",
+    "password",
+    "token",
+    "secret",
+    "sign",
+    "authorization",
+];
+
+/// That of a header, which is no secret.
+const NAME: &str = "name";
+
+/// Hides the values below such keys, except where all that they show is a reference.
+pub(crate) fn hide_values(check: &Check<'_>, node: &Node) {
+    match &node.value {
+        Value::Scalar(_) => {}
+        Value::Sequence(items) => items.iter().for_each(|item| hide_values(check, item)),
+        Value::Mapping(entries) => {
+            for entry in entries {
+                if is_secret(&entry.key) {
+                    hide_all(check, &entry.node);
+                } else {
+                    hide_values(check, &entry.node);
+                }
+            }
+        }
+    }
+}
+
+fn is_secret(key: &str) -> bool {
+    KEYS.contains(&key.to_ascii_lowercase().as_str())
+}
+
+fn hide_all(check: &Check<'_>, node: &Node) {
+    match &node.value {
+        Value::Scalar(scalar) if only_references(&scalar.text) => {}
+        Value::Scalar(_) => check.hide(node.span),
+        Value::Sequence(items) => items.iter().for_each(|item| hide_all(check, item)),
+        Value::Mapping(entries) => {
+            let values = entries.iter().filter(|entry| entry.key != NAME);
+            values.for_each(|entry| hide_all(check, &entry.node));
+        }
+    }
+}
+
+/// Hides the lines that look as if they had credentials in them, for a file that is not YAML.
+pub(crate) fn hide_lines(check: &Check<'_>) {
+    for (number, line) in check.numbered_lines() {
+        let words = line.split(|character: char| !character.is_ascii_alphanumeric());
+        // `value` is that of a header; `://` may have a password behind it.
+        if words
+            .into_iter()
+            .any(|word| is_secret(word) || word == "value")
+            || line.contains('@')
+        {
+            check.hide_line(number);
+        }
+    }
+}

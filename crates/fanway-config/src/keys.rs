@@ -1,0 +1,199 @@
+//! What a key is: its name, what it expects, its default and what it means, said once.
+//!
+//! Each section of the config has a table of its keys, beside the code that reads it. From the
+//! tables come the check for unknown keys, what errors say is expected, the defaults, the JSON
+//! Schema and the table in the documentation.
+
+use fanway_types::ByteCount;
+
+/// A mapping of known keys.
+pub(crate) struct Section {
+    /// A sentence for the JSON Schema.
+    pub(crate) about: &'static str,
+    pub(crate) keys: &'static [Key],
+    /// Keys that somebody may expect here, and what to say to that.
+    pub(crate) elsewhere: &'static [(&'static str, &'static str)],
+}
+
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) default: Default,
+    /// A paragraph in Markdown.
+    pub(crate) about: &'static str,
+}
+
+/// What holds where a key is left out.
+#[derive(Clone, Copy)]
+pub(crate) enum Default {
+    /// Nothing: the key has to be there.
+    Required,
+    /// This text, as if it had been written.
+    Is(&'static str),
+    /// What these words say.
+    Depends(&'static str),
+    /// Nothing is set.
+    Unset,
+}
+
+/// What a key expects.
+pub(crate) enum Kind {
+    Address,
+    Url,
+    /// A text that is never shown.
+    Secret,
+    Path,
+    Flag,
+    Duration(Least),
+    Size {
+        least: ByteCount,
+        most: ByteCount,
+    },
+    Count {
+        least: u32,
+        most: u32,
+    },
+    Number {
+        least: f64,
+        most: f64,
+    },
+    Choice(&'static [&'static str]),
+    /// The name of a route, target or step.
+    Name,
+    Method,
+    PathTemplate,
+    /// A method and a path template.
+    Match,
+    /// A jq program.
+    Program,
+    /// Text with `\(jq)` in it.
+    Template,
+    /// Names, each with a template.
+    Templates,
+    Header,
+    List(&'static Kind),
+    /// A short form, or a mapping.
+    Either(&'static Kind, &'static Section),
+    Section(&'static Section),
+    /// Names that people choose, each with a mapping.
+    Named(&'static Section),
+}
+
+/// The shortest duration that is allowed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Least {
+    Zero,
+    AboveZero,
+}
+
+impl Section {
+    /// The key of a name, if there is one.
+    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl Kind {
+    /// What it expects, in words that go on from "expected".
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Address => "an address with a port, such as 127.0.0.1:8080".to_owned(),
+            Self::Url => "a URL such as https://api.example/v1".to_owned(),
+            Self::Secret => "a text, best a reference such as ${TOKEN}".to_owned(),
+            Self::Path => "the path of a folder".to_owned(),
+            Self::Flag => "true or false".to_owned(),
+            Self::Duration(Least::Zero) => "a duration such as 250ms, 10s, 1h30m or 30d".to_owned(),
+            Self::Duration(Least::AboveZero) => {
+                "a duration above 0 such as 250ms, 10s, 1h30m or 30d".to_owned()
+            }
+            Self::Size { least, most } if most.get() == u64::MAX => {
+                format!("a size of {least} or more, such as 10MiB")
+            }
+            Self::Size { least, most } => format!(
+                "a size from {least} to {most}, such as {}",
+                most.min(&ByteCount::mib(10))
+            ),
+            Self::Count { least, most } if least == most => format!("{least}"),
+            Self::Count {
+                least,
+                most: u32::MAX,
+            } => format!("a whole number of {least} or more"),
+            Self::Count { least, most } => format!("a whole number from {least} to {most}"),
+            Self::Number { least, most } => format!("a number from {least} to {most}"),
+            Self::Choice(words) => one_of(words),
+            Self::Name => {
+                "a name: a lower-case letter, then lower-case letters, digits and `_`".to_owned()
+            }
+            Self::Method => "a method such as POST, in capitals".to_owned(),
+            Self::PathTemplate => "a path such as /orders/{id}".to_owned(),
+            Self::Match => "a method (or `*`) and a path, such as POST /orders/{id}".to_owned(),
+            Self::Program => "a jq program".to_owned(),
+            Self::Template => "a template: text with \\(jq) in it".to_owned(),
+            Self::Templates => "a mapping from names to templates".to_owned(),
+            Self::Header => "the name of a header".to_owned(),
+            Self::List(_) => "a list".to_owned(),
+            Self::Either(short, _) => format!("{}; or a mapping", short.words()),
+            Self::Section(_) => "a mapping".to_owned(),
+            Self::Named(_) => "a mapping from names to mappings".to_owned(),
+        }
+    }
+
+    /// Its type for the table in the documentation.
+    pub(crate) fn short_words(&self) -> String {
+        match self {
+            Self::Address => "address".to_owned(),
+            Self::Url => "URL".to_owned(),
+            Self::Secret => "text".to_owned(),
+            Self::Path => "path".to_owned(),
+            Self::Flag => "`true` or `false`".to_owned(),
+            Self::Duration(_) => "duration".to_owned(),
+            Self::Size { least, most } if most.get() == u64::MAX => {
+                format!("size, at least {least}")
+            }
+            Self::Size { least, most } => format!("size, {least} to {most}"),
+            Self::Count { least, most } if least == most => format!("`{least}`"),
+            Self::Count {
+                least,
+                most: u32::MAX,
+            } => format!("whole number, at least {least}"),
+            Self::Count { least, most } => format!("whole number, {least} to {most}"),
+            Self::Number { least, most } => format!("number, {least} to {most}"),
+            Self::Choice(words) => words
+                .iter()
+                .map(|word| format!("`{word}`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Self::Name => "name".to_owned(),
+            Self::Method => "method".to_owned(),
+            Self::PathTemplate => "path".to_owned(),
+            Self::Match => "method and path".to_owned(),
+            Self::Program => "jq program".to_owned(),
+            Self::Template => "template".to_owned(),
+            Self::Templates => "names with templates".to_owned(),
+            Self::Header => "header name".to_owned(),
+            Self::List(each) => format!("list: {}", each.short_words()),
+            Self::Either(short, _) => format!("{}, or a mapping", short.short_words()),
+            Self::Section(_) => "mapping".to_owned(),
+            Self::Named(_) => "names with mappings".to_owned(),
+        }
+    }
+
+    /// The mapping that may stand here, and how its keys go on from this one's in a dotted name.
+    pub(crate) fn section(&self) -> Option<(&'static Section, &'static str)> {
+        match self {
+            Self::Section(section) | Self::Either(_, section) => Some((section, "")),
+            Self::Named(section) => Some((section, ".<name>")),
+            Self::List(each) => each.section().map(|(section, _)| (section, "[]")),
+            _ => None,
+        }
+    }
+}
+
+/// `a, b or c`.
+fn one_of(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}

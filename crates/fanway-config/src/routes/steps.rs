@@ -1,0 +1,286 @@
+//! `send`: the steps of a route.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use fanway_transform::{CompileError, Landing, Program, Template};
+use fanway_types::{Step, StepName, TargetName};
+use http::Method;
+
+use super::names;
+use crate::check::{Check, Finding};
+use crate::fields::{Fields, found, list, scalar};
+use crate::keys::{Default, Key, Kind, Section};
+use crate::problem::Code;
+use crate::suggestion::did_you_mean;
+use crate::yaml::{Node, Value};
+
+pub(crate) static SECTION: Section = Section {
+    about: "One send to one target.",
+    elsewhere: &[
+        ("each", "fanning out over a list is not in this release"),
+        ("order_by", "not in this release"),
+        (
+            "needs",
+            "steps that need each other are not in this release",
+        ),
+        ("url", "the address is the target's: under `targets`"),
+        ("timeout", "the time-out is the target's: under `targets`"),
+        ("retry", "retries are the target's: under `targets`"),
+    ],
+    keys: &[
+        Key {
+            name: "to",
+            kind: Kind::Name,
+            default: Default::Required,
+            about: "The target.",
+        },
+        Key {
+            name: "as",
+            kind: Kind::Name,
+            default: Default::Depends("the target's name"),
+            about: "The step's name, unique within the route.",
+        },
+        Key {
+            name: "method",
+            kind: Kind::Method,
+            default: Default::Is("POST"),
+            about: "The method of the request that is sent.",
+        },
+        Key {
+            name: "path",
+            kind: Kind::Template,
+            default: Default::Unset,
+            about: "Appended to the target's URL: `/orders/\\(.id)`. Values are percent-encoded.",
+        },
+        Key {
+            name: "query",
+            kind: Kind::Templates,
+            default: Default::Unset,
+            about: "Parameters that are added to the query. Values are percent-encoded.",
+        },
+        Key {
+            name: "headers",
+            kind: Kind::Templates,
+            default: Default::Unset,
+            about: "Headers that are set. Not credentials, which stand under the target, and not what Fanway or HTTP itself sets.",
+        },
+        Key {
+            name: "body",
+            kind: Kind::Program,
+            default: Default::Depends("the request's body, byte for byte"),
+            about: "Makes the body from the request's JSON.",
+        },
+        Key {
+            name: "when",
+            kind: Kind::Program,
+            default: Default::Unset,
+            about: "Where it gives `false` or `null` the step is skipped.",
+        },
+        Key {
+            name: "critical",
+            kind: Kind::Flag,
+            default: Default::Is("true"),
+            about: "Whether its failure leaves the message `failed`, or only `partial`.",
+        },
+        Key {
+            name: "forward",
+            kind: Kind::List(&Kind::Header),
+            default: Default::Unset,
+            about: "Headers of the request that are passed on, and with the word `query` its query. `content-type` and `content-encoding` go with a body that passes unchanged, without being named. Never `authorization` or `cookie`.",
+        },
+    ],
+};
+
+/// The targets that there are, and those that steps send to.
+pub(crate) struct KnownTargets<'a> {
+    names: BTreeSet<&'a str>,
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> KnownTargets<'a> {
+    pub(crate) fn new(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            names: names.into_iter().collect(),
+            used: RefCell::default(),
+        }
+    }
+
+    /// Whether a step sends to the target.
+    pub(crate) fn is_used(&self, name: &str) -> bool {
+        self.used.borrow().contains(name)
+    }
+
+    fn has(&self, target: &TargetName) -> bool {
+        self.names.contains(target.as_str())
+    }
+
+    /// Reads the name of a target, and reports it where there is none of that name.
+    fn read(&self, check: &Check<'_>, node: &Node) -> Option<TargetName> {
+        let target: TargetName = scalar(check, node, &Kind::Name)?;
+        self.used.borrow_mut().insert(target.to_string());
+        if !self.has(&target) {
+            let names: Vec<&str> = self.names.iter().copied().collect();
+            let near = did_you_mean(target.as_str(), names.iter().copied());
+            let message = format!("no target is named {}{near}", found(check, node));
+            let finding = Finding::new(Code::Fit, node.span, message);
+            check.report(if near.is_empty() && !names.is_empty() {
+                finding.hint(format!("there are: {}", names.join(", ")))
+            } else {
+                finding
+            });
+        }
+        Some(target)
+    }
+}
+
+/// What could be read of a step.
+#[derive(Default)]
+struct Read<'n> {
+    name: Option<(StepName, &'n Node)>,
+    step: Option<Step>,
+}
+
+pub(super) fn read(
+    fields: &Fields<'_>,
+    name: &'static str,
+    targets: &KnownTargets<'_>,
+) -> Option<Vec<Step>> {
+    let check = fields.check;
+    let entry = fields.required(name)?;
+    let items = list(check, &entry.node, &Kind::List(&Kind::Name))?;
+    if items.is_empty() {
+        let message = "a route has at least one step".to_owned();
+        check.report(Finding::new(Code::Value, entry.node.span, message));
+        return None;
+    }
+    let read: Vec<Read<'_>> = items
+        .iter()
+        .map(|item| read_item(check, item, targets))
+        .collect();
+    report_same_names(check, &read);
+    read.into_iter().map(|read| read.step).collect()
+}
+
+fn report_same_names(check: &Check<'_>, steps: &[Read<'_>]) {
+    let names: Vec<&(StepName, &Node)> =
+        steps.iter().filter_map(|read| read.name.as_ref()).collect();
+    for (index, (name, node)) in names.iter().enumerate() {
+        if let Some((_, first)) = names[..index].iter().find(|(other, _)| other == name) {
+            let message = format!("two steps are named {}", found(check, node));
+            let finding = Finding::new(Code::Fit, node.span, message).also(first.span, "the first");
+            check.report(finding.hint("`as` gives a step a name of its own: { to: …, as: … }"));
+        }
+    }
+}
+
+fn read_item<'n>(check: &'n Check<'n>, item: &'n Node, targets: &KnownTargets<'_>) -> Read<'n> {
+    match &item.value {
+        Value::Mapping(_) => {
+            let read = Fields::read(check, item, &SECTION, |fields| {
+                Some(read_step(fields, targets))
+            });
+            read.unwrap_or_default()
+        }
+        Value::Scalar(_) | Value::Sequence(_) => {
+            let Some(target) = targets.read(check, item) else {
+                return Read::default();
+            };
+            let name = own_name(&target);
+            let step = targets.has(&target).then(|| plain(&target, name.clone()));
+            Read {
+                name: Some((name, item)),
+                step,
+            }
+        }
+    }
+}
+
+/// The name of a step that isn't given one.
+fn own_name(target: &TargetName) -> StepName {
+    target
+        .as_str()
+        .parse()
+        .expect("names of targets and steps follow one rule")
+}
+
+/// A step that passes on what came.
+pub(super) fn plain(target: &TargetName, name: StepName) -> Step {
+    Step {
+        name,
+        target: target.clone(),
+        method: Method::POST.to_string(),
+        path: None,
+        query: Vec::new(),
+        headers: Vec::new(),
+        body: None,
+        when: None,
+        critical: true,
+        forward: Vec::new(),
+        forward_query: false,
+    }
+}
+
+fn read_step<'n>(fields: &Fields<'n>, targets: &KnownTargets<'_>) -> Read<'n> {
+    let check = fields.check;
+    let to = fields.required("to");
+    let target = to.and_then(|entry| Some((targets.read(check, &entry.node)?, &entry.node)));
+    let given: Option<Option<StepName>> = fields.optional("as");
+    let given = given.map(|name| name.zip(fields.entry("as").map(|entry| &entry.node)));
+    let name = given.and_then(|given| {
+        given.or_else(|| {
+            target
+                .as_ref()
+                .map(|(target, node)| (own_name(target), *node))
+        })
+    });
+    let target = target
+        .map(|(target, _)| target)
+        .filter(|target| targets.has(target));
+    let step = read_parts(fields, target, name.as_ref().map(|(name, _)| name.clone()));
+    Read { name, step }
+}
+
+fn read_parts(
+    fields: &Fields<'_>,
+    target: Option<TargetName>,
+    name: Option<StepName>,
+) -> Option<Step> {
+    let method: Option<Method> = fields.value("method");
+    let path = fields.expression("path", path_template);
+    let query = names::query(fields, "query");
+    let headers = names::headers(fields, "headers");
+    let body = fields.expression("body", program);
+    let when = fields.expression("when", program);
+    let critical = fields.value("critical");
+    let forward = names::forward(fields, "forward");
+    let forward = forward?;
+    Some(Step {
+        name: name?,
+        target: target?,
+        method: method?.to_string(),
+        path: path?,
+        query: query?,
+        headers: headers?,
+        body: body?,
+        when: when?,
+        critical: critical?,
+        forward: forward.headers,
+        forward_query: forward.query,
+    })
+}
+
+fn program(text: &str) -> Result<(), (usize, String)> {
+    Program::compile(text).map(drop).map_err(placed)
+}
+
+fn path_template(text: &str) -> Result<(), (usize, String)> {
+    Template::compile(text, Landing::Path)
+        .map(drop)
+        .map_err(placed)
+}
+
+/// What went wrong in an expression, and at which byte.
+pub(super) fn placed(error: CompileError) -> (usize, String) {
+    (error.offset, error.message)
+}

@@ -1,0 +1,209 @@
+//! `credentials`: how Fanway shows a target who it is.
+
+use fanway_types::Secret;
+use http::HeaderName;
+
+use crate::check::Finding;
+use crate::fields::Fields;
+use crate::keys::{Default, Key, Kind, Section};
+use crate::problem::Code;
+use crate::value::{FromText, Refusal};
+
+/// How Fanway shows a target who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// `Authorization: Bearer …` (RFC 6750). The token can stand in a header.
+    Bearer(Secret),
+    /// `Authorization: Basic …` (RFC 7617). The user has no colon in it.
+    Basic {
+        /// The user.
+        user: Secret,
+        /// The password.
+        password: Secret,
+    },
+    /// A header of the target's own choice.
+    Header {
+        /// Its name, in lower case; none that Fanway or HTTP sets.
+        name: HeaderName,
+        /// Its value, which can stand in a header.
+        value: Secret,
+    },
+}
+
+pub(crate) static SECTION: Section = Section {
+    about: "How Fanway shows a target who it is: one of these.",
+    elsewhere: &[
+        ("token", "a token is written `bearer: \"${TOKEN}\"`"),
+        ("user", "that belongs under `basic`"),
+        ("password", "that belongs under `basic`"),
+    ],
+    keys: &[
+        Key {
+            name: "bearer",
+            kind: Kind::Secret,
+            default: Default::Unset,
+            about: "A token for `Authorization: Bearer`.",
+        },
+        Key {
+            name: "basic",
+            kind: Kind::Section(&BASIC),
+            default: Default::Unset,
+            about: "User and password for `Authorization: Basic`.",
+        },
+        Key {
+            name: "header",
+            kind: Kind::Section(&HEADER),
+            default: Default::Unset,
+            about: "A header of the target's own choice.",
+        },
+    ],
+};
+
+static BASIC: Section = Section {
+    about: "User and password for `Authorization: Basic`.",
+    elsewhere: &[],
+    keys: &[
+        Key {
+            name: "user",
+            kind: Kind::Secret,
+            default: Default::Required,
+            about: "The user, without a colon.",
+        },
+        Key {
+            name: "password",
+            kind: Kind::Secret,
+            default: Default::Required,
+            about: "The password.",
+        },
+    ],
+};
+
+static HEADER: Section = Section {
+    about: "A header of the target's own choice.",
+    elsewhere: &[],
+    keys: &[
+        Key {
+            name: "name",
+            kind: Kind::Header,
+            default: Default::Required,
+            about: "Its name, such as `x-api-key`.",
+        },
+        Key {
+            name: "value",
+            kind: Kind::Secret,
+            default: Default::Required,
+            about: "Its value.",
+        },
+    ],
+};
+
+/// Headers that HTTP or Fanway itself sets on an attempt.
+const TAKEN: [&str; 14] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+impl FromText for HeaderName {
+    fn from_text(text: &str, _: &Kind) -> Result<Self, Refusal> {
+        let name = Self::from_bytes(text.as_bytes()).map_err(|_| Refusal::Unexpected)?;
+        if TAKEN.contains(&name.as_str()) || name.as_str().starts_with("fanway-") {
+            return Err(Refusal::Because(
+                "Fanway or HTTP itself sets that one".to_owned(),
+            ));
+        }
+        Ok(name)
+    }
+}
+
+pub(crate) fn read(fields: &Fields<'_>, name: &'static str) -> Option<Option<Credentials>> {
+    fields.entry(name).map_or(Some(None), |entry| {
+        Fields::read(fields.check, &entry.node, &SECTION, read_one).map(Some)
+    })
+}
+
+fn read_one(fields: &Fields<'_>) -> Option<Credentials> {
+    let bearer: Option<Option<Secret>> = fields.optional("bearer");
+    let basic = fields
+        .entry("basic")
+        .map(|entry| Fields::read(fields.check, &entry.node, &BASIC, read_basic));
+    let header = fields
+        .entry("header")
+        .map(|entry| Fields::read(fields.check, &entry.node, &HEADER, read_header));
+    let bearer = fields.entry("bearer").map(|entry| {
+        let token = bearer.flatten()?;
+        fits_header(&token)
+            .then_some(())
+            .or_else(|| report_unfit(fields, entry.node.span))?;
+        Some(Credentials::Bearer(token))
+    });
+    let mut given = [bearer, basic, header].into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some(one), None) => one,
+        (first, _) => {
+            let message = format!(
+                "expected one of bearer, basic and header, found {}",
+                first.map_or("none", |_| "more")
+            );
+            fields
+                .check
+                .report(Finding::new(Code::Fit, fields.span, message));
+            None
+        }
+    }
+}
+
+fn read_basic(fields: &Fields<'_>) -> Option<Credentials> {
+    let user: Option<Secret> = fields.value("user");
+    let password = fields.value("password");
+    let user = user?;
+    if let Some(entry) = fields.entry("user").filter(|_| user.expose().contains(':')) {
+        let message = "a user has no colon in it (RFC 7617)".to_owned();
+        fields
+            .check
+            .report(Finding::new(Code::Value, entry.node.span, message));
+        return None;
+    }
+    Some(Credentials::Basic {
+        user,
+        password: password?,
+    })
+}
+
+fn read_header(fields: &Fields<'_>) -> Option<Credentials> {
+    let name = fields.value("name");
+    let value: Option<Secret> = fields.value("value");
+    let value = value?;
+    if let Some(entry) = fields.entry("value").filter(|_| !fits_header(&value)) {
+        report_unfit::<()>(fields, entry.node.span);
+        return None;
+    }
+    Some(Credentials::Header { name: name?, value })
+}
+
+/// Printable ASCII (RFC 9110, 5.5).
+fn fits_header(secret: &Secret) -> bool {
+    secret
+        .expose()
+        .bytes()
+        .all(|byte| (b' '..=b'~').contains(&byte))
+}
+
+fn report_unfit<T>(fields: &Fields<'_>, span: crate::yaml::Span) -> Option<T> {
+    let message = "this has a character that can't stand in a header".to_owned();
+    fields
+        .check
+        .report(Finding::new(Code::Value, span, message));
+    None
+}

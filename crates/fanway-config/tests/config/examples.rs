@@ -1,0 +1,83 @@
+//! Each example config is right, and files are read as they are.
+
+use std::env::VarError;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fanway_config::{Config, Environment, ProcessEnvironment};
+
+/// An environment in which everything is set.
+struct Complete;
+
+impl Environment for Complete {
+    fn variable(&self, _: &str) -> Result<String, VarError> {
+        Ok("value".to_owned())
+    }
+
+    fn file(&self, _: &Path) -> io::Result<String> {
+        Ok("value".to_owned())
+    }
+}
+
+fn configs_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            configs_below(&path, found);
+        } else if path.file_name().is_some_and(|name| name == "fanway.yaml") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_example_is_right() {
+    let mut found = Vec::new();
+    configs_below(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples"),
+        &mut found,
+    );
+    assert!(
+        found
+            .iter()
+            .any(|path| path.ends_with("minimal/fanway.yaml")),
+        "{found:?}"
+    );
+    for path in found {
+        let config = Config::load(&path, &Complete).unwrap_or_else(|errors| panic!("{errors}"));
+        assert!(
+            config.warnings.is_empty(),
+            "{}: {:?}",
+            path.display(),
+            config.warnings
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("none.yaml");
+    let errors = Config::load(&path, &ProcessEnvironment).expect_err("no file");
+    assert!(
+        errors
+            .to_string()
+            .starts_with(&format!("{}: can't be read: ", path.display())),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanway.yaml");
+    fs::write(&path, b"targets:\n  a: \xff\n").expect("written");
+    let errors = Config::load(&path, &ProcessEnvironment).expect_err("no UTF-8");
+    assert!(
+        errors
+            .to_string()
+            .contains("is not UTF-8 in line 2 [FW0101]"),
+        "{errors}"
+    );
+}
