@@ -1,0 +1,129 @@
+//! The seam: what a target is asked, and how an attempt ended. Knows nothing of connections.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Method};
+
+/// One API that is called.
+pub trait Target: Send + Sync + 'static {
+    /// Makes one attempt. A failed one is a value; the future ends within the target's time-outs.
+    /// Dropping it breaks the attempt off, and the peer may have seen the request by then.
+    fn attempt(&self, request: AttemptRequest) -> BoxFuture<'static, Answer>;
+}
+
+/// One request to a target.
+#[derive(Clone, Debug)]
+pub struct AttemptRequest {
+    /// The method.
+    pub method: Method,
+    /// What is appended to the target's URL: nothing, or a path, or a query with its `?`, or both;
+    /// percent-encoded.
+    pub path_and_query: String,
+    /// The headers. Those that are a connection's own affair (`host`, `content-length`,
+    /// `transfer-encoding`, `connection` and its kin, RFC 9110 section 7.6.1) are left out, and
+    /// the target's credentials replace any of the same name.
+    pub headers: HeaderMap,
+    /// The body, whole.
+    pub body: Bytes,
+    /// What of the answer's body is wanted.
+    pub capture: Capture,
+}
+
+/// What of an answer's body is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capture {
+    /// Nothing.
+    Nothing,
+    /// The first [`EXCERPT_LIMIT`](Capture::EXCERPT_LIMIT) bytes of an answer that isn't a 2xx.
+    OnFailure,
+}
+
+impl Capture {
+    /// The longest excerpt, in bytes.
+    pub const EXCERPT_LIMIT: usize = 1024;
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What came of it.
+    pub exchange: Exchange,
+    /// How long it took, from the first poll to the end of the answer's body, by a monotonic clock.
+    pub took: Duration,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// The target answered. Its final status says how: a body that breaks off or crawls after it
+    /// changes nothing.
+    Answered {
+        /// The status code, 101 or above 199.
+        status: u16,
+        /// The first `Retry-After`, as it came, where it is text.
+        retry_after: Option<Box<str>>,
+        /// The beginning of the body, where [`Capture`] asked for it.
+        excerpt: Option<Bytes>,
+    },
+    /// There was no answer.
+    Failed {
+        /// What failed.
+        kind: FailureKind,
+        /// Whether the peer may have seen the request.
+        sent: Sent,
+        /// What failed, for an operator: with host and port, without path, query, headers or body.
+        detail: String,
+    },
+}
+
+/// What failed in an attempt without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// The host's name has no address.
+    Resolve,
+    /// No address took the connection.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// The connection wasn't there in time.
+    ConnectTimeout,
+    /// No answer began in time.
+    FirstByteTimeout,
+    /// The attempt as a whole was not over in time.
+    WholeTimeout,
+    /// The connection broke.
+    Io,
+    /// The peer's bytes are no HTTP, or beyond what is accepted of it.
+    Protocol,
+    /// The request can't be put together.
+    Request,
+}
+
+impl FailureKind {
+    /// The word for it, as metrics and logs show it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::FirstByteTimeout => "first_byte_timeout",
+            Self::WholeTimeout => "whole_timeout",
+            Self::Io => "io",
+            Self::Protocol => "protocol",
+            Self::Request => "request",
+        }
+    }
+}
+
+/// Whether the peer may have seen a request that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sent {
+    /// It hasn't, or has promised to have acted on none of it (RFC 9113 section 8.7).
+    Nothing,
+    /// It may have seen all of it, and acted on it.
+    Maybe,
+}

@@ -1,0 +1,287 @@
+//! A target that speaks HTTP/1.1 or HTTP/2: connections are held and used again, each attempt is
+//! bounded in time, and how it ended is said without guessing.
+//!
+//! There is one attempt to an attempt, with one exception: where a connection that was held turns
+//! out to be closed before anything of the request was sent on it, the request goes out on another
+//! one at once. Redirects are answers.
+
+mod base_url;
+mod clock;
+mod connect;
+mod credentials;
+mod drain;
+mod exchange;
+mod failure;
+mod http1;
+mod http2;
+mod pool;
+mod request;
+mod socket;
+mod tls;
+mod upload;
+
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{Mutex, SemaphorePermit};
+use tokio::time::{Instant, sleep_until};
+
+pub use base_url::{BaseUrl, BaseUrlError};
+pub use clock::Timeouts;
+pub use credentials::{Credentials, CredentialsError};
+pub use tls::{Roots, RootsError};
+
+use clock::{Clock, Elapsed};
+use connect::{Connector, Protocol};
+use exchange::NoAnswer;
+use failure::Failure;
+use pool::Pool;
+use request::Template;
+
+use crate::{Answer, AttemptRequest, Exchange, FailureKind, Target};
+
+/// What an HTTP target is made of.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// Where it is.
+    pub url: BaseUrl,
+    /// What is shown to it.
+    pub credentials: Credentials,
+    /// How long an attempt may take.
+    pub timeouts: Timeouts,
+    /// What is spoken.
+    pub version: Version,
+    /// The most connections open at once, and over HTTP/2 the most requests in flight at once:
+    /// attempts beyond wait for their turn.
+    pub connections: NonZeroUsize,
+    /// How long an unused connection is kept open; at the latest after twice that time it is closed.
+    pub idle: Duration,
+    /// Whose certificates are accepted; read for https only.
+    pub roots: Roots,
+}
+
+impl Params {
+    /// How long an unused connection is kept open unless asked otherwise.
+    pub const DEFAULT_IDLE: Duration = Duration::from_secs(60);
+}
+
+/// The version of HTTP that is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// What the TLS handshake settles on; HTTP/1.1 without TLS.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2; without TLS by prior knowledge (RFC 9113 section 3.3).
+    Http2,
+}
+
+/// Why an HTTP target can't be built.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpTargetError {
+    /// The credentials.
+    #[error("the credentials can't be sent")]
+    Credentials(#[source] CredentialsError),
+    /// The certificate authorities.
+    #[error("there are no certificate authorities to check the target's certificate against")]
+    Roots(#[source] RootsError),
+    /// The host.
+    #[error("the URL's host is neither a name nor an address that a certificate can be for")]
+    Host,
+}
+
+/// A target that speaks HTTP. Dropping it closes its connections as attempts let go of them.
+pub struct HttpTarget(Arc<Inner>);
+
+struct Inner {
+    template: Template,
+    connector: Connector,
+    timeouts: Timeouts,
+    pool: Arc<Pool>,
+    /// Held while a connection is opened that others may turn out to be able to share, so that a
+    /// rush of attempts opens one and not one each.
+    opening: Mutex<()>,
+    /// Whether the last connection turned out to be HTTP/2; before the first, whether it may.
+    speaks_http2: AtomicBool,
+}
+
+/// A connection to use, and its permit.
+enum Connection {
+    Http1(Box<http1::Connection>),
+    Http2(http2::Stream),
+}
+
+impl HttpTarget {
+    /// Checks what can be checked without the peer. For https this may read the system's
+    /// certificate authorities, which blocks.
+    ///
+    /// # Errors
+    /// Where credentials, authorities or host don't fit.
+    pub fn try_new(params: Params) -> Result<Self, HttpTargetError> {
+        let Params {
+            url,
+            credentials,
+            timeouts,
+            version,
+            connections,
+            idle,
+            roots,
+        } = params;
+        let tls = match url.is_https() {
+            true => Some(tls::client_config(&roots, version).map_err(HttpTargetError::Roots)?),
+            false => None,
+        };
+        let connector = Connector::try_new(&url, tls, version).ok_or(HttpTargetError::Host)?;
+        let template =
+            Template::try_new(url, &credentials).map_err(HttpTargetError::Credentials)?;
+        let pool = Arc::new(Pool::new(connections.get(), idle));
+        let speaks_http2 = AtomicBool::new(connector.may_multiplex());
+        let opening = Mutex::new(());
+        Ok(Self(Arc::new(Inner {
+            template,
+            connector,
+            timeouts,
+            pool,
+            opening,
+            speaks_http2,
+        })))
+    }
+}
+
+impl Target for HttpTarget {
+    fn attempt(&self, request: AttemptRequest) -> BoxFuture<'static, Answer> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let started = Instant::now();
+            let timer = pin!(sleep_until(started + inner.timeouts.whole));
+            let exchange = inner.attempt(request, Clock::new(timer)).await;
+            Answer {
+                exchange: exchange.unwrap_or_else(Exchange::from),
+                took: started.elapsed(),
+            }
+        })
+    }
+}
+
+impl Inner {
+    async fn attempt(
+        &self,
+        request: AttemptRequest,
+        mut clock: Clock<'_>,
+    ) -> Result<Exchange, Failure> {
+        let capture = request.capture;
+        let message = self.template.fill(request)?;
+        let _permit = self.permit(&mut clock).await?;
+        let Some(held) = self.take_held() else {
+            let fresh = self.connect(&mut clock).await?;
+            return self
+                .exchange(fresh, message, capture, &mut clock)
+                .await
+                .map_err(NoAnswer::into_failure);
+        };
+        let unsent = match self.exchange(held, message, capture, &mut clock).await {
+            Err(NoAnswer::Unsent(unsent)) => unsent,
+            over => return over.map_err(NoAnswer::into_failure),
+        };
+        // Not over another that is idle: it is likely to have been closed together with this one.
+        let fresh = self.connect(&mut clock).await?;
+        self.exchange(fresh, *unsent.message, capture, &mut clock)
+            .await
+            .map_err(NoAnswer::into_failure)
+    }
+
+    async fn permit(&self, clock: &mut Clock<'_>) -> Result<SemaphorePermit<'_>, Failure> {
+        if let Some(permit) = self.pool.try_permit() {
+            return Ok(permit);
+        }
+        clock
+            .until(clock.whole(), self.pool.permit())
+            .await
+            .map_err(|_| {
+                Failure::unsent(
+                    FailureKind::WholeTimeout,
+                    "no connection to it was free in time",
+                )
+            })
+    }
+
+    fn take_held(&self) -> Option<Connection> {
+        if let Some(idle) = self.pool.take_idle() {
+            return Some(Connection::Http1(idle));
+        }
+        self.take_shared()
+    }
+
+    fn take_shared(&self) -> Option<Connection> {
+        if !self.may_share() {
+            return None;
+        }
+        self.pool.take_shared().map(Connection::Http2)
+    }
+
+    /// Opens a connection, or joins one that was opened in the meantime.
+    async fn connect(&self, clock: &mut Clock<'_>) -> Result<Connection, Failure> {
+        let deadline = Instant::now() + self.timeouts.connect;
+        let opened = clock.until(deadline, self.open(deadline)).await;
+        opened.unwrap_or_else(|elapsed| {
+            let kind = match elapsed {
+                Elapsed::Phase => FailureKind::ConnectTimeout,
+                Elapsed::Whole => FailureKind::WholeTimeout,
+            };
+            Err(Failure::unsent(kind, "no connection in time")
+                .while_doing("connect to", self.connector.peer()))
+        })
+    }
+
+    async fn open(&self, deadline: Instant) -> Result<Connection, Failure> {
+        if !self.may_share() {
+            return self.open_new(deadline).await;
+        }
+        let turn = self.opening.lock().await;
+        if let Some(shared) = self.take_shared() {
+            return Ok(shared);
+        }
+        if !self.may_share() {
+            drop(turn);
+            return self.open_new(deadline).await;
+        }
+        self.open_new(deadline).await
+    }
+
+    /// Whether a new connection may be one that many attempts share, going by the last one.
+    fn may_share(&self) -> bool {
+        self.speaks_http2.load(Ordering::Relaxed)
+    }
+
+    async fn open_new(&self, deadline: Instant) -> Result<Connection, Failure> {
+        let (socket, protocol) = self.connector.open(deadline).await?;
+        self.speaks_http2
+            .store(protocol == Protocol::Http2, Ordering::Relaxed);
+        let named = |failure: Failure| {
+            Failure::unsent(failure.kind, failure.detail)
+                .while_doing("connect to", self.connector.peer())
+        };
+        match protocol {
+            Protocol::Http1 => {
+                let connection = http1::Connection::open(socket).await.map_err(named)?;
+                Ok(Connection::Http1(Box::new(connection)))
+            }
+            Protocol::Http2 => {
+                let connection = http2::Connection::open(socket).await.map_err(named)?;
+                let stream = self.pool.share(connection);
+                let refused = || {
+                    named(Failure::unsent(
+                        FailureKind::Io,
+                        "it closed the connection at once",
+                    ))
+                };
+                stream.map(Connection::Http2).ok_or_else(refused)
+            }
+        }
+    }
+}

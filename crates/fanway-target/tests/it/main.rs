@@ -1,0 +1,11 @@
+//! HTTP targets against peers that are scripted byte by byte, over real sockets.
+//!
+//! Time stands still and moves only by `advance`; where the order of events on two sockets
+//! matters, `settle` lets those that have happened arrive.
+
+mod http1;
+mod http2;
+mod peer;
+mod refusals;
+mod timeouts;
+mod tls;
