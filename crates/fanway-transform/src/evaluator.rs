@@ -1,0 +1,142 @@
+//! Threads on which expressions are evaluated, apart from those that serve connections.
+//!
+//! There are as many evaluations at a time as threads; who comes later waits for a permit. An
+//! evaluation stops itself at its deadline (`meter`). One that doesn't, because it is stuck inside
+//! one native function, is abandoned: its waiter gets [`ShapeError::Deadline`], and a new thread
+//! takes its place. At [`ABANDONED_LIMIT`] abandoned ones no evaluation is begun until one of them
+//! comes back; those that were running then may still get stuck, so there are never more than
+//! the limit and twice the configured number of threads.
+
+mod pool;
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanway_types::{ByteCount, DeliveryId, Message, StepIndex};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::plan::CompiledPlan;
+use crate::{Limits, ShapeError, Shaping};
+use pool::{Job, Pool};
+
+/// How many abandoned evaluations there may be before no more are begun.
+pub const ABANDONED_LIMIT: usize = 4;
+
+/// What an evaluation gets beyond its deadline to stop by itself.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// How evaluations are run.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// Threads.
+    pub threads: NonZeroUsize,
+    /// Each thread's stack. Only what is used takes memory; three quarters of it are given to
+    /// evaluations, whatever `limits` says.
+    pub stack_size: ByteCount,
+    /// The bounds of each evaluation.
+    pub limits: Limits,
+}
+
+impl Default for Params {
+    /// Two threads of 64 MiB, the default limits.
+    fn default() -> Self {
+        Self {
+            threads: NonZeroUsize::MIN.saturating_add(1),
+            stack_size: ByteCount::mib(64),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Sees which evaluations run, so that one that takes the process down is known after the restart.
+///
+/// Called on the evaluation's thread. Slots are small numbers, each held by one thread until it ends.
+pub trait Witness: Send + Sync {
+    /// An evaluation for `delivery` begins on the thread that holds `slot`.
+    fn began(&self, slot: usize, delivery: DeliveryId);
+    /// It has ended, in whatever way.
+    fn ended(&self, slot: usize);
+}
+
+/// Sees nothing.
+impl Witness for () {
+    fn began(&self, _slot: usize, _delivery: DeliveryId) {}
+    fn ended(&self, _slot: usize) {}
+}
+
+/// Evaluates expressions on threads of its own. Clones share them; they end when the last is dropped.
+#[derive(Clone)]
+pub struct Evaluator {
+    pool: Arc<Pool>,
+    patience: Duration,
+}
+
+impl Evaluator {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// Where a thread can't be made.
+    pub fn start(params: Params, witness: Arc<dyn Witness>) -> io::Result<Self> {
+        let patience = params.limits.deadline.saturating_add(GRACE);
+        Ok(Self {
+            pool: Pool::start(params, witness)?,
+            patience,
+        })
+    }
+
+    /// Shapes a step for a message, as [`shape`](crate::shape) does. `delivery` is what the witness
+    /// is told.
+    ///
+    /// To be driven to its end: dropped before, a stuck evaluation keeps its thread's place until it
+    /// comes back.
+    ///
+    /// # Errors
+    /// Where an expression fails or breaks a limit; [`ShapeError::Overloaded`] where too many
+    /// evaluations are stuck.
+    pub async fn shape(
+        &self,
+        plan: Arc<CompiledPlan>,
+        step: StepIndex,
+        message: Arc<Message>,
+        delivery: DeliveryId,
+    ) -> Result<Shaping, ShapeError> {
+        if self.pool.abandoned() >= ABANDONED_LIMIT {
+            return Err(ShapeError::Overloaded);
+        }
+        let permit = self.pool.permit().await.ok_or(ShapeError::Overloaded)?;
+        if self.pool.abandoned() >= ABANDONED_LIMIT {
+            return Err(ShapeError::Overloaded);
+        }
+        let (answer, mut answered) = oneshot::channel();
+        let abandoned = self.pool.begin(
+            Job {
+                plan,
+                step,
+                message,
+                delivery,
+                answer,
+            },
+            permit,
+        );
+        match timeout(self.patience, &mut answered).await {
+            Ok(result) => result.unwrap_or(Err(ShapeError::Overloaded)),
+            Err(_) => {
+                self.pool.abandon(&abandoned);
+                // It may have come to its end just now.
+                answered.try_recv().unwrap_or(Err(ShapeError::Deadline))
+            }
+        }
+    }
+
+    /// Evaluations that are stuck now, for metrics.
+    #[must_use]
+    pub fn abandoned(&self) -> usize {
+        self.pool.abandoned()
+    }
+}
+
+#[cfg(test)]
+mod tests;

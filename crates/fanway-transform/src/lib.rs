@@ -1,0 +1,31 @@
+//! jq programs and templates, compiled once, run within bounds.
+//!
+//! A route's plan is compiled to a [`plan::CompiledPlan`] when the config is read. At each attempt
+//! a step of it is shaped from the stored message into what is sent: by [`shape`] itself where no
+//! expression has to be evaluated, otherwise on the threads of an [`evaluator::Evaluator`].
+//!
+//! An evaluation is bounded in time, stack, output, and in the size and depth of each value it
+//! makes (`meter`, `value`). It gives the same for each attempt of a delivery, since what could make
+//! two attempts differ is refused when it is compiled (`builtins`).
+//!
+//! Two things aren't bounded. The sum of an evaluation's values: it can hold what it can make
+//! before its deadline. And the inside of one native function, where neither clock nor memory is
+//! looked at: a regular expression that comes from the data, such as `(a{1000}){1000}`, can take
+//! both. `evaluator` keeps such an evaluation from holding up others, and `slots` from taking the
+//! process down again and again.
+
+mod builtins;
+pub mod evaluator;
+mod functions;
+pub mod json;
+mod meter;
+pub mod plan;
+mod program;
+mod shape;
+pub mod slots;
+mod template;
+mod value;
+
+pub use program::{CompileError, Program};
+pub use shape::{Limits, ShapeError, Shaped, Shaping, shape};
+pub use template::{Landing, Template};

@@ -1,0 +1,293 @@
+//! Shaping: from a stored message and a step to what is sent.
+//!
+//! The same for each attempt of a delivery. What differs between attempts (trace context, keys,
+//! user agent, credentials) is added by whoever sends.
+
+mod request;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanway_types::{ByteCount, Message};
+use jaq_json::Val;
+
+use crate::json::{self, write};
+use crate::meter::{Interrupted, Meter, Stop, contain};
+use crate::plan::{CompiledStep, Field};
+use crate::program::Scope;
+use crate::value::Value;
+
+/// A request as a step makes it, but for what each attempt adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shaped {
+    /// The method.
+    pub method: Arc<str>,
+    /// What is appended to the target's URL: a path that begins with `/`, or nothing, then `?` and
+    /// a query, or nothing. All of it is ASCII and percent-encoded.
+    pub path_and_query: Arc<str>,
+    /// Headers, names in lower case.
+    pub headers: Vec<(Arc<str>, Bytes)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What a step does for a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shaping {
+    /// It sends this.
+    Send(Shaped),
+    /// Nothing: its `when` gave `false` or `null`.
+    Skip,
+}
+
+/// The bounds of one shaping.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long all of the step's expressions may take together, by the monotonic clock.
+    pub deadline: Duration,
+    /// The largest body that a program may make; an address or a header may have as much.
+    pub output: ByteCount,
+    /// How large and how deep the message's body may be, where it is read.
+    pub input: json::Limits,
+    /// The stack that may be used from the call on. The thread should have a quarter more.
+    pub stack: ByteCount,
+}
+
+impl Default for Limits {
+    /// One second, 10 MiB, the default input, and 1 MiB of stack: half of what Rust's threads have.
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(1),
+            output: ByteCount::mib(10),
+            input: json::Limits::default(),
+            stack: ByteCount::mib(1),
+        }
+    }
+}
+
+/// Why a step can't be shaped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// An expression reads the body, and it is no JSON.
+    #[error("the body can't be read: {0}")]
+    Input(#[source] json::Error),
+    /// An expression failed.
+    #[error("`{field}` failed: {message}")]
+    Expression {
+        /// Which.
+        field: Field,
+        /// How: a text for an operator, which may quote the message.
+        message: String,
+    },
+    /// What an expression gave is larger than allowed.
+    #[error("`{field}` gave more than allowed")]
+    Output {
+        /// Which.
+        field: Field,
+    },
+    /// The expressions took too long.
+    #[error("the step's expressions took too long")]
+    Deadline,
+    /// An expression needed more stack than allowed.
+    #[error("the step's expressions recursed too deep")]
+    Recursion,
+    /// An expression made a value that is larger, or nested deeper, than allowed.
+    #[error("the step's expressions made a value that is {0}")]
+    Value(&'static str),
+    /// The evaluation panicked: an error in the evaluator, not in the expression.
+    #[error("the evaluation of the step's expressions panicked: {0}")]
+    Panicked(String),
+    /// So many evaluations are stuck that no more are begun. The one that passes: try again later.
+    #[error("too many evaluations are stuck")]
+    Overloaded,
+}
+
+impl From<Interrupted> for ShapeError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Stopped(Stop::Deadline) => Self::Deadline,
+            Interrupted::Stopped(Stop::Recursion) => Self::Recursion,
+            Interrupted::Stopped(Stop::ValueTooLarge) => Self::Value("too large"),
+            Interrupted::Stopped(Stop::ValueTooDeep) => Self::Value("nested too deep"),
+            Interrupted::Panicked(message) => Self::Panicked(message),
+        }
+    }
+}
+
+/// Shapes `step` for `message`. Blocks while expressions run, so a step that isn't static is better
+/// given to an [`Evaluator`](crate::evaluator::Evaluator).
+///
+/// # Errors
+/// Where an expression fails or breaks one of `limits`. Never [`ShapeError::Overloaded`].
+pub fn shape(
+    step: &CompiledStep,
+    message: &Message,
+    limits: &Limits,
+) -> Result<Shaping, ShapeError> {
+    if step.is_static() {
+        return Evaluation::begin(step, message, limits, Value::parsed(Val::Null, 0)).shape();
+    }
+    contain(|| {
+        let input = read_input(step, message, limits)?;
+        Evaluation::begin(step, message, limits, input).shape()
+    })?
+}
+
+fn read_input(
+    step: &CompiledStep,
+    message: &Message,
+    limits: &Limits,
+) -> Result<Value, ShapeError> {
+    if !step.needs_json() {
+        return Ok(Value::parsed(Val::Null, 0));
+    }
+    let encoding = message.request.headers.get_str("content-encoding");
+    let json =
+        json::read(&message.request.body, encoding, limits.input).map_err(ShapeError::Input)?;
+    Ok(Value::parsed(json, limits.input.depth))
+}
+
+struct Evaluation<'a> {
+    step: &'a CompiledStep,
+    message: &'a Message,
+    output: ByteCount,
+    input: Value,
+    scope: Scope,
+    meter: Meter,
+}
+
+impl<'a> Evaluation<'a> {
+    fn begin(step: &'a CompiledStep, message: &'a Message, limits: &Limits, input: Value) -> Self {
+        let meter = Meter::start(limits.deadline, limits.stack);
+        let scope = if step.needs_scope() {
+            request::scope_of(message)
+        } else {
+            request::no_scope()
+        };
+        Self {
+            step,
+            message,
+            output: limits.output,
+            input,
+            scope,
+            meter,
+        }
+    }
+
+    fn shape(&self) -> Result<Shaping, ShapeError> {
+        if !self.is_wanted()? {
+            return Ok(Shaping::Skip);
+        }
+        let path_and_query = self.address()?;
+        let headers = self.headers()?;
+        let body = self.body()?;
+        Ok(Shaping::Send(Shaped {
+            method: Arc::clone(&self.step.method),
+            path_and_query,
+            headers,
+            body,
+        }))
+    }
+
+    fn is_wanted(&self) -> Result<bool, ShapeError> {
+        let Some(when) = &self.step.when else {
+            return Ok(true);
+        };
+        let wanted = when
+            .run(&self.input, &self.scope, &self.meter)
+            .map_err(|message| failed(Field::When, message))?;
+        Ok(!matches!(wanted.as_json(), Val::Null | Val::Bool(false)))
+    }
+
+    fn address(&self) -> Result<Arc<str>, ShapeError> {
+        if let Some(address) = &self.step.fixed_address {
+            return Ok(Arc::clone(address));
+        }
+        let mut address = String::new();
+        if let Some(path) = &self.step.path {
+            self.render(path, &mut address, || Field::Path)?;
+        }
+        let mut mark = '?';
+        if let Some(query) = self
+            .message
+            .request
+            .query
+            .as_deref()
+            .filter(|query| self.step.forward_query && !query.is_empty())
+        {
+            address.push(mark);
+            address.push_str(query);
+            mark = '&';
+        }
+        for (name, value) in &self.step.query {
+            address.push(mark);
+            address.push_str(name);
+            address.push('=');
+            self.render(value, &mut address, || Field::Query(Arc::clone(name)))?;
+            mark = '&';
+        }
+        Ok(address.into())
+    }
+
+    fn headers(&self) -> Result<Vec<(Arc<str>, Bytes)>, ShapeError> {
+        let mut headers = request::passed_on(&self.message.request.headers, self.step);
+        if self.step.body.is_some() {
+            headers.push((
+                "content-type".into(),
+                Bytes::from_static(b"application/json"),
+            ));
+        }
+        let passed = headers.len();
+        for (name, template) in &self.step.headers {
+            let mut value = String::new();
+            self.render(template, &mut value, || Field::Header(Arc::clone(name)))?;
+            headers.push((Arc::clone(name), value.into()));
+        }
+        let set = &self.step.headers;
+        let mut place = 0;
+        headers.retain(|(name, _)| {
+            place += 1;
+            place > passed || !set.iter().any(|(other, _)| other == name)
+        });
+        Ok(headers)
+    }
+
+    fn body(&self) -> Result<Bytes, ShapeError> {
+        let Some(program) = &self.step.body else {
+            return Ok(self.message.request.body.clone());
+        };
+        let value = program
+            .run(&self.input, &self.scope, &self.meter)
+            .map_err(|message| failed(Field::Body, message))?;
+        match write::to_json(value.as_json(), self.output) {
+            Ok(text) => Ok(text.into()),
+            Err(write::Refusal::TooLarge) => Err(ShapeError::Output { field: Field::Body }),
+            Err(write::Refusal::NotJson(what)) => {
+                Err(failed(Field::Body, format!("the result holds {what}")))
+            }
+        }
+    }
+
+    fn render(
+        &self,
+        template: &crate::Template,
+        out: &mut String,
+        field: impl Fn() -> Field,
+    ) -> Result<(), ShapeError> {
+        template
+            .render(&self.input, &self.scope, &self.meter, out)
+            .map_err(|message| failed(field(), message))?;
+        if out.len() > self.output.as_usize() {
+            return Err(ShapeError::Output { field: field() });
+        }
+        Ok(())
+    }
+}
+
+fn failed(field: Field, message: String) -> ShapeError {
+    ShapeError::Expression { field, message }
+}
+
+#[cfg(test)]
+mod tests;
