@@ -19,6 +19,8 @@
 //! 4. A delivery ends exactly once; what is recorded of it after its end is ignored.
 
 pub mod accept;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod dead;
 pub mod lane;
 pub mod lookup;

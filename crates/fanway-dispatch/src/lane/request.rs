@@ -32,8 +32,7 @@ pub(super) enum Error {
     },
 }
 
-/// Adds what each attempt carries, and what a step can't override, but for the user agent.
-/// `span` is the attempt's own in the message's trace.
+/// Adds what each attempt carries, and what a step can't override. `span` is the attempt's own in the message's trace.
 pub(super) fn build(shaped: Shaped, work: &Work, span: u64) -> Result<AttemptRequest, Error> {
     let method = Method::from_bytes(shaped.method.as_bytes()).map_err(Error::Method)?;
     let mut headers = HeaderMap::with_capacity(shaped.headers.len() + 6);
@@ -71,7 +70,7 @@ fn add_own(headers: &mut HeaderMap, work: &Work, span: u64) {
     if let Some(Ok(state)) = state {
         headers.insert(TRACESTATE, state);
     }
-    headers.entry(USER_AGENT).or_insert(OWN_USER_AGENT);
+    headers.insert(USER_AGENT, OWN_USER_AGENT);
 }
 
 fn value(text: impl Display) -> HeaderValue {
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_overrides_the_user_agent_and_nothing_else_of_ours() {
+    fn a_step_overrides_nothing_of_ours() {
         let set = [
             ("idempotency-key", "theirs"),
             ("fanway-message", "theirs"),
@@ -148,7 +147,11 @@ mod tests {
         check(&request, "fanway-message", "msg_01hf7yat010000000000000000");
         check(&request, "fanway-attempt", "1");
         assert_eq!(request.headers.get("tracestate"), None);
-        check(&request, "user-agent", "theirs");
+        check(
+            &request,
+            "user-agent",
+            &format!("fanway/{}", env!("CARGO_PKG_VERSION")),
+        );
         check(&request, "x-theirs", "theirs");
     }
 
