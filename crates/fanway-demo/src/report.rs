@@ -132,7 +132,7 @@ fn dead_letter(letter: &Value) {
         text("step"),
         text("target"),
         text("reason"),
-        letter["status"]
+        letter["last_status"]
     ));
     say(format_args!("    it answered {}", text("detail")));
 }

@@ -1,0 +1,162 @@
+//! Health, metrics, messages, targets.
+
+use fanway_store::Backlog;
+
+use crate::served::Served;
+
+#[tokio::test]
+async fn a_server_is_ready_until_it_drains() {
+    let served = Served::start().await;
+    let ready = served.get("/readyz").await.json(200);
+    assert_eq!(ready["ready"], true);
+    served.readiness.drain();
+    let ready = served.get("/readyz").await.json(503);
+    assert_eq!(ready["problems"][0]["code"], "draining");
+    assert_eq!(served.get("/healthz").await.json(200)["alive"], true);
+}
+
+#[tokio::test]
+async fn what_waits_for_targets_that_are_gone_is_a_note() {
+    let served = Served::start().await;
+    served.readiness.set_orphans(vec![Backlog {
+        target: "mail".parse().expect("a name"),
+        pending: 2,
+        oldest: None,
+        dead: 0,
+    }]);
+    let ready = served.get("/readyz").await.json(200);
+    insta::assert_snapshot!(ready["notes"], @r#"["2 deliveries wait for target `mail`, which the config doesn't have"]"#);
+}
+
+#[tokio::test]
+async fn operators_see_why_a_delivery_is_where_it_is() {
+    let served = Served::start().await;
+    let message = served.accept(1).await;
+    served.kill_next("shipping", 0);
+    let view = served
+        .get(&format!("/api/v1/messages/{}", message.id))
+        .await
+        .json(200);
+    insta::assert_snapshot!(format!("{view:#}"), @r#"
+    {
+      "id": "msg_01hf7yat010000000000000000",
+      "route": "orders",
+      "state": "pending",
+      "received_at": "2023-11-14T22:13:20.001Z",
+      "ended_at": null,
+      "deliveries": [
+        {
+          "id": "dlv_01hf7yat010000000000000000_0",
+          "step": "inventory",
+          "target": "inventory",
+          "critical": true,
+          "state": "pending",
+          "held_by": "breaker",
+          "attempts": 0,
+          "last_status": null,
+          "last_at": null,
+          "next_attempt_at": null,
+          "reason": null,
+          "detail": null
+        },
+        {
+          "id": "dlv_01hf7yat010000000000000000_1",
+          "step": "shipping",
+          "target": "shipping",
+          "critical": true,
+          "state": "dead",
+          "held_by": null,
+          "attempts": 1,
+          "last_status": 422,
+          "last_at": "2023-11-14T22:13:21.000Z",
+          "next_attempt_at": null,
+          "reason": "refused",
+          "detail": "no such item"
+        }
+      ]
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn nothing_holds_a_delivery_that_has_ended() {
+    let served = Served::start().await;
+    let message = served.accept(1).await;
+    served.kill_next("inventory", 0);
+    let path = format!("/api/v1/messages/{}", message.id);
+    let view = served.get(&path).await.json(200);
+    assert_eq!(view["deliveries"][0]["state"], "dead");
+    assert!(view["deliveries"][0]["held_by"].is_null());
+}
+
+#[tokio::test]
+async fn a_message_that_never_was_is_unknown() {
+    let served = Served::start().await;
+    let answer = served
+        .get("/api/v1/messages/msg_01h455vb4pex5vsknk084sn02q")
+        .await;
+    assert_eq!(answer.problem(404), "message_unknown");
+}
+
+#[tokio::test]
+async fn targets_show_what_waits_and_what_holds_them() {
+    let served = Served::start().await;
+    served.accept(1).await;
+    served.accept(2).await;
+    served.kill_next("shipping", 0);
+    let targets = served.get("/api/v1/targets").await.json(200);
+    insta::assert_snapshot!(format!("{targets:#}"), @r#"
+    {
+      "targets": [
+        {
+          "target": "inventory",
+          "state": "held",
+          "held_by": "breaker",
+          "held_until": "2023-11-14T22:13:21.000Z",
+          "breaker": "open",
+          "in_flight": 0,
+          "pending": 2,
+          "oldest": "2023-11-14T22:13:20.001Z",
+          "dead": 0
+        },
+        {
+          "target": "shipping",
+          "state": "running",
+          "held_by": null,
+          "held_until": null,
+          "breaker": "closed",
+          "in_flight": 3,
+          "pending": 1,
+          "oldest": "2023-11-14T22:13:20.002Z",
+          "dead": 1
+        }
+      ]
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn metrics_have_what_waits_for_each_target() {
+    let served = Served::start().await;
+    served.accept(1).await;
+    served.kill_next("shipping", 0);
+    let metrics = served.get("/metrics").await;
+    assert_eq!(metrics.status, 200);
+    let mut lines: Vec<&str> = metrics.text.lines().collect();
+    lines.sort_unstable();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    # EOF
+    # HELP fanway_target_dead Dead letters.
+    # HELP fanway_target_oldest_seconds Seconds since the oldest message that waits was accepted.
+    # HELP fanway_target_pending Deliveries that have not ended.
+    # TYPE fanway_target_dead gauge
+    # TYPE fanway_target_oldest_seconds gauge
+    # TYPE fanway_target_pending gauge
+    fanway_target_dead{target="inventory"} 0
+    fanway_target_dead{target="shipping"} 1
+    fanway_target_oldest_seconds{target="inventory"} 0.999
+    fanway_target_oldest_seconds{target="shipping"} 0.0
+    fanway_target_pending{target="inventory"} 1
+    fanway_target_pending{target="shipping"} 0
+    "#);
+}

@@ -1,0 +1,79 @@
+//! `fanway check`: all errors of a config, each with line and column.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use fanway_config::{Config, Problem, ProcessEnvironment};
+use serde_json::{Value, json};
+
+use crate::output::{Style, note, print};
+
+/// Which config.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The config
+    #[arg(short, long, value_name = "FILE", default_value = "fanway.yaml")]
+    config: PathBuf,
+}
+
+pub(crate) fn run(options: &Options, style: Style) -> anyhow::Result<ExitCode> {
+    match Config::load(&options.config, &ProcessEnvironment) {
+        Ok(config) => {
+            accepted(&config, style)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(errors) => {
+            let problems = problems(errors.problems());
+            let json = json!({"ok": false, "errors": problems, "warnings": []});
+            print(style, &json, &errors)?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn accepted(config: &Config, style: Style) -> anyhow::Result<()> {
+    let (targets, routes) = (config.targets.len(), config.routes.len());
+    let json = json!({
+        "ok": true,
+        "targets": targets,
+        "routes": routes,
+        "errors": [],
+        "warnings": problems(&config.warnings),
+    });
+    if style == Style::Text {
+        warn(config);
+    }
+    let text = format!(
+        "ok: {}, {}",
+        count(targets, "target"),
+        count(routes, "route")
+    );
+    print(style, &json, text)
+}
+
+/// Says what is allowed and yet probably not meant.
+pub(crate) fn warn(config: &Config) {
+    for warning in &config.warnings {
+        note(format!("warning: {warning}\n"));
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+fn problems(problems: &[Problem]) -> Vec<Value> {
+    let json = |problem: &Problem| {
+        json!({
+            "code": problem.code.as_str(),
+            "file": problem.file,
+            "line": problem.place.map(|place| place.line),
+            "column": problem.place.map(|place| place.column),
+            "message": problem.message,
+            "hint": problem.hint,
+        })
+    };
+    problems.iter().map(json).collect()
+}

@@ -1,0 +1,8 @@
+//! The whole server in this process, over real sockets, with a data folder of its own.
+
+mod backlog;
+mod dead;
+mod gateway;
+mod refusals;
+mod sink;
+mod way;
