@@ -1,0 +1,153 @@
+//! The durable form of records: what the journal's bytes mean.
+//!
+//! A record is a kind (one byte) and fields up to its end. A field is a tag (one byte), the
+//! length of its value (LEB128), and the value. Integers of fixed width are little endian, text
+//! is UTF-8.
+//!
+//! Formats are extended by adding fields, never by changing one. A tag with its highest bit set
+//! is *required*: a release that doesn't know it must not go on, since it would misread the
+//! record. Without the bit the field is optional: it is passed over here, and kept where the
+//! record's own bytes are kept, as the ledger does with a message's head. An unknown kind is
+//! refused.
+//!
+//! Kind 1, a message; the body comes last, so that all before it is the *head*:
+//!
+//! | tag | field | value |
+//! |---|---|---|
+//! | `0x81` | id | 16 bytes |
+//! | `0x82` | route | text |
+//! | `0x83` | plan | 16 bytes, the plan's hash |
+//! | `0x84` | method | text |
+//! | `0x85` | path | text |
+//! | `0x06` | query | text |
+//! | `0x07` | params | for each: name and value, each with its length (LEB128) before it |
+//! | `0x08` | headers | the block of `fanway_types::Headers` |
+//! | `0x8f` | body | bytes |
+//!
+//! Kept free for what is to come: `0x10` sender, `0x11` trace context, `0x12` source,
+//! `0x13` idempotency key, `0x14` request fingerprint, `0x95` not before, `0x96` expiry,
+//! `0x97` order key, `0x98` encryption key id, `0x99` content encoding of the stored body.
+//!
+//! Kind 2, an outcome:
+//!
+//! | tag | field | value |
+//! |---|---|---|
+//! | `0x81` | delivery | message (16), step (u16); then, unless all are zero, item (u32), run (u16), direction (u8) |
+//! | `0x82` | verdict | at (u64, ms), code (u8), for a code of 64 and more: due (u64, ms) |
+//! | `0x03` | progress | attempts, used, spent in ms: LEB128 each |
+//! | `0x04` | status | u16 |
+//! | `0x05` | detail | text |
+//!
+//! Kind 3, a plan: `0x81` its JSON.
+//!
+//! Kind 4, a redrive: `0x81` the dead delivery, `0x82` the new one (both as above), `0x83` the
+//! hash of its plan, `0x84` its step there (u16), `0x85` when it is due (u64, ms).
+//!
+//! Kind 5, a discard: `0x81` the dead delivery, `0x82` when (u64, ms), `0x03` why (text).
+
+mod fields;
+mod read;
+mod write;
+
+pub use fields::Damage;
+pub(crate) use fields::{put_varint, take_varint};
+pub(crate) use read::{read, read_message};
+pub(crate) use write::{message_head, size, write};
+
+/// Tags of fields; see the tables above.
+mod tag {
+    pub(super) const REQUIRED: u8 = 0x80;
+
+    pub(super) const ID: u8 = 0x81;
+    pub(super) const ROUTE: u8 = 0x82;
+    pub(super) const PLAN: u8 = 0x83;
+    pub(super) const METHOD: u8 = 0x84;
+    pub(super) const PATH: u8 = 0x85;
+    pub(super) const QUERY: u8 = 0x06;
+    pub(super) const PARAMS: u8 = 0x07;
+    pub(super) const HEADERS: u8 = 0x08;
+    pub(super) const BODY: u8 = 0x8f;
+
+    pub(super) const DELIVERY: u8 = 0x81;
+    pub(super) const VERDICT: u8 = 0x82;
+    pub(super) const PROGRESS: u8 = 0x03;
+    pub(super) const STATUS: u8 = 0x04;
+    pub(super) const DETAIL: u8 = 0x05;
+
+    pub(super) const JSON: u8 = 0x81;
+
+    pub(super) const NEW_DELIVERY: u8 = 0x82;
+    pub(super) const NEW_PLAN: u8 = 0x83;
+    pub(super) const NEW_STEP: u8 = 0x84;
+    pub(super) const DUE: u8 = 0x85;
+
+    pub(super) const AT: u8 = 0x82;
+    pub(super) const REASON: u8 = 0x03;
+}
+
+/// Kinds of records; see above.
+mod kind {
+    pub(super) const MESSAGE: u8 = 1;
+    pub(super) const OUTCOME: u8 = 2;
+    pub(super) const PLAN: u8 = 3;
+    pub(super) const REDRIVE: u8 = 4;
+    pub(super) const DISCARD: u8 = 5;
+}
+
+/// Codes of verdicts. From [`AGAIN`](verdict::AGAIN) on a due time follows.
+mod verdict {
+    use fanway_types::{AgainCause, DeadReason, End, Verdict};
+
+    const AGAIN: u8 = 64;
+
+    const CODES: [(u8, Verdict); 7] = [
+        (0, Verdict::Ended(End::Delivered)),
+        (1, Verdict::Ended(End::Skipped)),
+        (2, Verdict::Ended(End::Cancelled)),
+        (8, Verdict::Ended(End::Dead(DeadReason::Refused))),
+        (9, Verdict::Ended(End::Dead(DeadReason::Exhausted))),
+        (10, Verdict::Ended(End::Dead(DeadReason::Expression))),
+        (11, Verdict::Ended(End::Dead(DeadReason::Crash))),
+    ];
+
+    const CAUSES: [(u8, AgainCause); 3] = [
+        (AGAIN, AgainCause::Failed),
+        (AGAIN + 1, AgainCause::Pushback),
+        (AGAIN + 2, AgainCause::Probe),
+    ];
+
+    pub(super) fn code(verdict: Verdict) -> u8 {
+        let found = match verdict {
+            Verdict::Ended(_) => CODES
+                .iter()
+                .find(|(_, known)| *known == verdict)
+                .map(|(code, _)| *code),
+            Verdict::Again { cause, .. } => CAUSES
+                .iter()
+                .find(|(_, known)| *known == cause)
+                .map(|(code, _)| *code),
+        };
+        found.expect("every verdict has a code: a test counts them")
+    }
+
+    pub(super) fn has_due(code: u8) -> bool {
+        code >= AGAIN
+    }
+
+    pub(super) fn ended(code: u8) -> Option<Verdict> {
+        CODES
+            .iter()
+            .find(|(known, _)| *known == code)
+            .map(|(_, verdict)| *verdict)
+    }
+
+    pub(super) fn cause(code: u8) -> Option<AgainCause> {
+        CAUSES
+            .iter()
+            .find(|(known, _)| *known == code)
+            .map(|(_, cause)| *cause)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! From bytes to records.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanway_types::{
+    DeliveryId, Direction, Headers, Message, MessageId, Outcome, Plan, PlanHash, Request,
+    Timestamp, Verdict,
+};
+
+use super::fields::{Damage, Fields, pass_over, take_varint};
+use super::{kind, tag, verdict};
+use crate::record::{Discard, Record, Redrive};
+
+/// Reads a record.
+pub(crate) fn read(record: &Bytes) -> Result<Record, Damage> {
+    match record.first().copied().ok_or(Damage::Cut)? {
+        kind::MESSAGE => Ok(Record::Message(Arc::new(read_message(record, None)?))),
+        kind::OUTCOME => Ok(Record::Outcome(read_outcome(&record[1..])?)),
+        kind::PLAN => Ok(Record::Plan(Arc::new(read_plan(&record[1..])?))),
+        kind::REDRIVE => Ok(Record::Redrive(read_redrive(&record[1..])?)),
+        kind::DISCARD => Ok(Record::Discard(read_discard(&record[1..])?)),
+        unknown => Err(Damage::UnknownKind(unknown)),
+    }
+}
+
+/// Reads a message's record, or its head with `body` from elsewhere.
+pub(crate) fn read_message(record: &Bytes, body: Option<Bytes>) -> Result<Message, Damage> {
+    let mut request = Request::default();
+    let (mut id, mut route, mut plan, mut seen_body) = (None, None, None, body);
+    let mut fields = Fields::new(record.get(1..).ok_or(Damage::Cut)?);
+    while let Some(field) = fields.next()? {
+        let (tag, value) = (field.tag, field.value);
+        let bytes = || record.slice(1 + field.start..1 + field.start + value.len());
+        match tag {
+            tag::ID => id = Some(MessageId::from_bytes(array(tag, value)?)),
+            tag::ROUTE => route = Some(text(tag, value)?.parse().map_err(|_| Damage::Value(tag))?),
+            tag::PLAN => plan = Some(PlanHash::from_bytes(array(tag, value)?)),
+            tag::METHOD => request.method = text(tag, value)?.into(),
+            tag::PATH => request.path = text(tag, value)?.into(),
+            tag::QUERY => request.query = Some(text(tag, value)?.into()),
+            tag::PARAMS => request.params = params(value).ok_or(Damage::Value(tag))?,
+            tag::HEADERS => {
+                request.headers = Headers::from_block(bytes()).ok_or(Damage::Value(tag))?;
+            }
+            tag::BODY => seen_body = Some(bytes()),
+            other => pass_over(other)?,
+        }
+    }
+    request.body = seen_body.ok_or(Damage::Missing(tag::BODY))?;
+    Ok(Message {
+        id: id.ok_or(Damage::Missing(tag::ID))?,
+        route: route.ok_or(Damage::Missing(tag::ROUTE))?,
+        plan: plan.ok_or(Damage::Missing(tag::PLAN))?,
+        request,
+        reservation: None,
+    })
+}
+
+fn params(mut value: &[u8]) -> Option<Vec<(Box<str>, Box<str>)>> {
+    let mut params = Vec::new();
+    while !value.is_empty() {
+        let mut next = || {
+            let length = usize::try_from(take_varint(&mut value)?).ok()?;
+            let (text, rest) = value.split_at_checked(length)?;
+            value = rest;
+            Some(Box::from(str::from_utf8(text).ok()?))
+        };
+        params.push((next()?, next()?));
+    }
+    Some(params)
+}
+
+fn read_outcome(record: &[u8]) -> Result<Outcome, Damage> {
+    let (mut delivery, mut ruling) = (None, None);
+    let (mut attempts, mut used, mut spent) = (0, 0, Duration::ZERO);
+    let (mut status, mut detail) = (None, None);
+    let mut fields = Fields::new(record);
+    while let Some(field) = fields.next()? {
+        let (tag, value) = (field.tag, field.value);
+        match tag {
+            tag::DELIVERY => delivery = Some(delivery_id(tag, value)?),
+            tag::VERDICT => ruling = Some(read_verdict(value).ok_or(Damage::Value(tag))?),
+            tag::PROGRESS => (attempts, used, spent) = progress(value).ok_or(Damage::Value(tag))?,
+            tag::STATUS => status = Some(u16::from_le_bytes(array(tag, value)?)),
+            tag::DETAIL => detail = Some(text(tag, value)?.into()),
+            other => pass_over(other)?,
+        }
+    }
+    let (at, verdict) = ruling.ok_or(Damage::Missing(tag::VERDICT))?;
+    let delivery = delivery.ok_or(Damage::Missing(tag::DELIVERY))?;
+    Ok(Outcome {
+        delivery,
+        at,
+        verdict,
+        attempts,
+        used,
+        spent,
+        status,
+        detail,
+    })
+}
+
+fn read_verdict(value: &[u8]) -> Option<(Timestamp, Verdict)> {
+    let (at, rest) = value.split_first_chunk()?;
+    let (code, rest) = rest.split_first()?;
+    let at = Timestamp::from_millis(u64::from_le_bytes(*at));
+    if !verdict::has_due(*code) {
+        return Some((at, verdict::ended(*code)?));
+    }
+    let due = Timestamp::from_millis(u64::from_le_bytes(rest.try_into().ok()?));
+    Some((
+        at,
+        Verdict::Again {
+            due,
+            cause: verdict::cause(*code)?,
+        },
+    ))
+}
+
+fn progress(mut value: &[u8]) -> Option<(u32, u32, Duration)> {
+    let attempts = u32::try_from(take_varint(&mut value)?).ok()?;
+    let used = u32::try_from(take_varint(&mut value)?).ok()?;
+    Some((
+        attempts,
+        used,
+        Duration::from_millis(take_varint(&mut value)?),
+    ))
+}
+
+fn read_plan(record: &[u8]) -> Result<Plan, Damage> {
+    let mut json = None;
+    let mut fields = Fields::new(record);
+    while let Some(field) = fields.next()? {
+        match field.tag {
+            tag::JSON => json = Some(text(field.tag, field.value)?),
+            other => pass_over(other)?,
+        }
+    }
+    Plan::from_json(json.ok_or(Damage::Missing(tag::JSON))?).map_err(|_| Damage::Value(tag::JSON))
+}
+
+fn read_redrive(record: &[u8]) -> Result<Redrive, Damage> {
+    let (mut dead, mut new, mut plan, mut step, mut due) = (None, None, None, None, None);
+    let mut fields = Fields::new(record);
+    while let Some(field) = fields.next()? {
+        let (tag, value) = (field.tag, field.value);
+        match tag {
+            tag::DELIVERY => dead = Some(delivery_id(tag, value)?),
+            tag::NEW_DELIVERY => new = Some(delivery_id(tag, value)?),
+            tag::NEW_PLAN => plan = Some(PlanHash::from_bytes(array(tag, value)?)),
+            tag::NEW_STEP => step = Some(u16::from_le_bytes(array(tag, value)?)),
+            tag::DUE => due = Some(timestamp(tag, value)?),
+            other => pass_over(other)?,
+        }
+    }
+    Ok(Redrive {
+        dead: dead.ok_or(Damage::Missing(tag::DELIVERY))?,
+        new: new.ok_or(Damage::Missing(tag::NEW_DELIVERY))?,
+        plan: plan.ok_or(Damage::Missing(tag::NEW_PLAN))?,
+        step: step.ok_or(Damage::Missing(tag::NEW_STEP))?,
+        due: due.ok_or(Damage::Missing(tag::DUE))?,
+    })
+}
+
+fn read_discard(record: &[u8]) -> Result<Discard, Damage> {
+    let (mut dead, mut at, mut reason) = (None, None, String::new());
+    let mut fields = Fields::new(record);
+    while let Some(field) = fields.next()? {
+        let (tag, value) = (field.tag, field.value);
+        match tag {
+            tag::DELIVERY => dead = Some(delivery_id(tag, value)?),
+            tag::AT => at = Some(timestamp(tag, value)?),
+            tag::REASON => text(tag, value)?.clone_into(&mut reason),
+            other => pass_over(other)?,
+        }
+    }
+    let dead = dead.ok_or(Damage::Missing(tag::DELIVERY))?;
+    Ok(Discard {
+        dead,
+        at: at.ok_or(Damage::Missing(tag::AT))?,
+        reason,
+    })
+}
+
+fn delivery_id(tag: u8, value: &[u8]) -> Result<DeliveryId, Damage> {
+    let parse = || {
+        let (message, rest) = value.split_first_chunk()?;
+        let (step, rest) = rest.split_first_chunk()?;
+        let mut id = DeliveryId::first(MessageId::from_bytes(*message), u16::from_le_bytes(*step));
+        if rest.is_empty() {
+            return Some(id);
+        }
+        let (item, rest) = rest.split_first_chunk()?;
+        let (run, rest) = rest.split_first_chunk()?;
+        id.item = u32::from_le_bytes(*item);
+        id.run = u16::from_le_bytes(*run);
+        id.direction = match rest {
+            [0] => Direction::Forward,
+            [1] => Direction::Undo,
+            _ => return None,
+        };
+        Some(id)
+    };
+    parse().ok_or(Damage::Value(tag))
+}
+
+fn timestamp(tag: u8, value: &[u8]) -> Result<Timestamp, Damage> {
+    Ok(Timestamp::from_millis(u64::from_le_bytes(array(
+        tag, value,
+    )?)))
+}
+
+fn array<const N: usize>(tag: u8, value: &[u8]) -> Result<[u8; N], Damage> {
+    value.try_into().map_err(|_| Damage::Value(tag))
+}
+
+fn text(tag: u8, value: &[u8]) -> Result<&str, Damage> {
+    str::from_utf8(value).map_err(|_| Damage::Value(tag))
+}

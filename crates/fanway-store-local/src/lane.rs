@@ -1,0 +1,368 @@
+//! The reading end of a target's deliveries: one sequence, without gap or double, out of the
+//! feed, the tail and the ledger.
+//!
+//! Fresh deliveries are handed out in the order of acceptance. While the lane keeps up they come
+//! through the feed. Once it has fallen behind, it reads on from the ledger behind the last one
+//! that it was given, then from the tail; and where nothing is left there it is live again, under
+//! the lock under which the committer adds to the tail.
+//!
+//! Deliveries that are due again come from the ledger, by their due time. A delivery that the
+//! lane holds, or whose last outcome the ledger doesn't show yet, is in `held`, and is passed
+//! over there. It is struck off only when the ledger shows its outcome and no read is under way
+//! that may have begun before.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use fanway_journal::Class;
+use fanway_store::lane::{Hold, Room, Work};
+use fanway_store::{Error, Lane};
+use fanway_types::{ByteCount, DeliveryId, Outcome, TargetName, Timestamp, Verdict};
+use tokio::sync::oneshot;
+
+use crate::entry::{Entry, Waiter};
+use crate::feed::Feed;
+use crate::ledger::{self, Ask, Due, Place};
+use crate::record::Record;
+use crate::store::{Inner, engine};
+use crate::tail::Ticket;
+use crate::unposted::Unposted;
+
+/// A target's lane in the local store.
+pub(crate) struct LocalLane {
+    target: TargetName,
+    store: Arc<Inner>,
+    feed: Arc<Feed>,
+    /// What was read, and not handed out yet.
+    ready: VecDeque<Work>,
+    reading: Option<oneshot::Receiver<Result<Due, ledger::Error>>>,
+    held: HashMap<DeliveryId, Held>,
+    /// Deliveries that were let go, each with the entry that the ledger has to show first.
+    released: VecDeque<(Ticket, DeliveryId)>,
+    /// Outcomes that the journal had no room for.
+    unrecorded: VecDeque<(Outcome, Hold)>,
+    /// Outcomes that the ledger doesn't show yet.
+    unposted: Unposted,
+}
+
+/// Why a delivery in the ledger is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// The lane has it.
+    InLane,
+    /// The ledger doesn't show its last outcome yet.
+    Released,
+}
+
+impl LocalLane {
+    /// Opens a target's lane; `None` while another one is open.
+    pub(crate) fn open(store: Arc<Inner>, target: &TargetName) -> Option<Self> {
+        let feed = store.commons.feed(target);
+        let posted = store.commons.tail().posted_tickets();
+        {
+            let mut state = feed.state();
+            if state.open {
+                return None;
+            }
+            state.open(posted);
+            if state.gate > 0 {
+                store.commons.bell.ring();
+            }
+        }
+        Some(Self {
+            target: target.clone(),
+            store,
+            feed,
+            ready: VecDeque::new(),
+            reading: None,
+            held: HashMap::new(),
+            released: VecDeque::new(),
+            unrecorded: VecDeque::new(),
+            unposted: Unposted::default(),
+        })
+    }
+
+    /// Hands out what is there.
+    fn hand_out(&mut self, room: &mut Room, work: &mut Vec<Work>) {
+        while has_room(room) {
+            let Some(next) = self.ready.pop_front() else {
+                break;
+            };
+            give(next, room, work);
+        }
+        if !has_room(room) {
+            return;
+        }
+        let mut state = self.feed.state();
+        while has_room(room) {
+            let Some(next) = state.pop() else { break };
+            give(next, room, work);
+        }
+    }
+
+    /// Finds more to hand out. Returns whether there is something to hand out, or to wait for.
+    fn find_more(&mut self, now: Timestamp, room: Room) -> bool {
+        let (behind, place, due) = {
+            let mut state = self.feed.state();
+            if state.gate > 0 {
+                return false;
+            }
+            // Taken before the tail is asked what is posted: a due time is noted after its row
+            // is, so that none is taken whose row would be passed over as not posted yet. A look
+            // that finds nothing due puts the next due time back.
+            let due = state.due.take_if(|due| *due <= now);
+            let behind = !state.live && state.queue.is_empty() && self.ready.is_empty();
+            (behind, state.place, due)
+        };
+        let (posted, tickets) = {
+            let tail = self.store.commons.tail();
+            (tail.posted(), tail.posted_tickets())
+        };
+        self.strike_off(tickets);
+        let fresh_in_ledger = behind && place < Place::behind(posted);
+        if fresh_in_ledger || due.is_some() {
+            if let Some(ticket) = self.unposted.too_many(tickets) {
+                return self.wait_for_posting(ticket, due);
+            }
+            self.start_reading(fresh_in_ledger.then_some(place), now, room);
+            return true;
+        }
+        if behind {
+            self.catch_up();
+        }
+        behind
+    }
+
+    /// Reads nothing before so many entries are posted; what is due stays due. Returns whether
+    /// they are already.
+    fn wait_for_posting(&self, ticket: Ticket, due: Option<Timestamp>) -> bool {
+        {
+            let mut state = self.feed.state();
+            state.note_due(due);
+            state.gate = ticket;
+        }
+        // The posting thread makes the tail shorter first, and looks at the gate then.
+        let are_posted = self.store.commons.tail().posted_tickets() >= ticket;
+        if are_posted {
+            self.feed.state().gate = 0;
+        } else {
+            self.store.commons.bell.ring();
+        }
+        are_posted
+    }
+
+    /// Goes on with the tail; the lane is live where that leaves nothing to read. Changes nothing
+    /// where posting has gone on since: what lies between is in the ledger.
+    fn catch_up(&mut self) {
+        let tail = self.store.commons.tail();
+        let mut state = self.feed.state();
+        if state.place < Place::behind(tail.posted()) {
+            return;
+        }
+        for (seq, message) in tail.messages_from(state.place.seq) {
+            let Some(plan) = self.store.commons.plan(message.plan) else {
+                continue;
+            };
+            for (step, index) in plan.steps.iter().zip(0..) {
+                let place = Place { seq, step: index };
+                if step.target == self.target
+                    && place > state.place
+                    && !state.try_push(seq, message, index)
+                {
+                    return;
+                }
+            }
+        }
+        state.live = true;
+    }
+
+    fn start_reading(&mut self, fresh_after: Option<Place>, now: Timestamp, room: Room) {
+        let ask = Ask {
+            target: self.target.clone(),
+            fresh_after,
+            now,
+            limit: room.deliveries,
+            held: self.held.keys().copied().collect::<HashSet<_>>(),
+            bytes: room.bytes.get().min(self.store.budget.free().get()).max(1),
+        };
+        self.reading = Some(
+            self.store
+                .lane_reader
+                .ask(move |connection, _| ledger::next(connection, &ask)),
+        );
+    }
+
+    /// Whether there is nothing to do but to wait; the task is woken when there is.
+    fn waits(&self, cx: &Context<'_>, now: Timestamp, room: Room) -> bool {
+        let mut state = self.feed.state();
+        // Checked under the lock under which it is woken.
+        let rests = if self.reading.is_some() {
+            state.queue.is_empty()
+        } else {
+            state.rests(now)
+        };
+        let waits = (rests && !self.store.commons.is_closed()) || !has_room(&room);
+        if waits {
+            state.waker = Some(cx.waker().clone());
+        }
+        waits
+    }
+
+    /// Forgets deliveries whose last outcome the ledger shows.
+    fn strike_off(&mut self, posted: Ticket) {
+        while let Some((ticket, delivery)) = self.released.front().copied() {
+            if ticket > posted {
+                return;
+            }
+            self.released.pop_front();
+            self.held.remove(&delivery);
+        }
+    }
+
+    /// Takes in what was read.
+    fn take_in(&mut self, found: Due) {
+        for work in found.due {
+            // What came into the lane since the question was asked is passed over.
+            if let std::collections::hash_map::Entry::Vacant(free) = self.held.entry(work.delivery)
+            {
+                free.insert(Held::InLane);
+                self.ready.push_back(self.store.reserved(work));
+            }
+        }
+        let mut state = self.feed.state();
+        state.note_due(found.next_due);
+        for (place, work) in found.fresh {
+            state.place = place;
+            self.ready.push_back(self.store.reserved(work));
+        }
+        if found.read_fresh && !found.more {
+            state.place = state.place.max(Place::behind(found.posted));
+        }
+    }
+
+    /// Appends an outcome, or keeps it for when there is room.
+    fn append(&mut self, outcome: Outcome, hold: Hold) {
+        let delivery = outcome.delivery;
+        let verdict = outcome.verdict;
+        let entry = Entry {
+            record: Record::Outcome(outcome.clone()),
+            waiter: Waiter::Nobody,
+        };
+        let Ok(ticket) = self.store.append(vec![entry], Class::Outcome) else {
+            self.store.commons.gate.shut();
+            self.unrecorded.push_back((outcome, hold));
+            return;
+        };
+        self.unposted.add(ticket);
+        let lets_go = matches!(verdict, Verdict::Ended(_)) || hold == Hold::LetGo;
+        if lets_go && self.held.contains_key(&delivery) {
+            self.held.insert(delivery, Held::Released);
+            self.released.push_back((ticket, delivery));
+        }
+    }
+
+    /// Tries again what the journal had no room for.
+    fn append_unrecorded(&mut self) {
+        for _ in 0..self.unrecorded.len() {
+            if let Some((outcome, hold)) = self.unrecorded.pop_front() {
+                self.append(outcome, hold);
+            }
+        }
+    }
+}
+
+impl Lane for LocalLane {
+    fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Timestamp,
+        mut room: Room,
+        work: &mut Vec<Work>,
+    ) -> Poll<Result<(), Error>> {
+        let before = work.len();
+        if self.store.commons.is_closed() {
+            return Poll::Ready(Err(Error::Closed));
+        }
+        loop {
+            if let Some(reading) = &mut self.reading
+                && let Poll::Ready(found) = Pin::new(reading).poll(cx)
+            {
+                self.reading = None;
+                let found = found.map_err(|_| Error::Closed)?.map_err(engine)?;
+                self.take_in(found);
+            }
+            self.hand_out(&mut room, work);
+            if has_room(&room) && self.reading.is_none() && self.find_more(now, room) {
+                continue;
+            }
+            if work.len() > before {
+                return Poll::Ready(Ok(()));
+            }
+            if self.waits(cx, now, room) {
+                return Poll::Pending;
+            }
+            if self.store.commons.is_closed() {
+                return Poll::Ready(Err(Error::Closed));
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Timestamp> {
+        if self.reading.is_some() {
+            None
+        } else {
+            // Until what an earlier lane left is posted, nothing can be read.
+            let state = self.feed.state();
+            state.due.filter(|_| state.gate == 0)
+        }
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let gate = &self.store.commons.gate;
+        if !gate.is_shut() && self.unrecorded.is_empty() {
+            return Poll::Ready(());
+        }
+        gate.wait(cx.waker());
+        if gate.is_shut() {
+            return Poll::Pending;
+        }
+        self.append_unrecorded();
+        if self.unrecorded.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn record(&mut self, outcome: Outcome, hold: Hold) {
+        if matches!(outcome.verdict, Verdict::Again { .. }) {
+            // From now on the ledger will show it as scheduled.
+            self.held.insert(outcome.delivery, Held::InLane);
+        }
+        self.append(outcome, hold);
+    }
+}
+
+impl Drop for LocalLane {
+    fn drop(&mut self) {
+        let gate = self.store.appended();
+        self.feed.state().close(gate);
+    }
+}
+
+fn has_room(room: &Room) -> bool {
+    room.deliveries > 0 && room.bytes.get() > 0
+}
+
+fn give(next: Work, room: &mut Room, work: &mut Vec<Work>) {
+    room.deliveries -= 1;
+    room.bytes = ByteCount::new(
+        room.bytes
+            .get()
+            .saturating_sub(next.message.request.body.len() as u64),
+    );
+    work.push(next);
+}

@@ -1,0 +1,28 @@
+//! The ledger: the store's book of record, an SQLite database.
+//!
+//! It is posted from the journal in large, few transactions, each of which stores the position
+//! that it reaches, so that posting goes on exactly where it stopped. One thread writes; readers
+//! have connections of their own. What its tables hold stands in `docs/data-folder.md`.
+
+mod check;
+mod dead;
+mod error;
+mod find;
+mod history;
+mod next;
+mod plans;
+mod post;
+mod prune;
+mod schema;
+mod state;
+
+pub use check::{Report, check};
+pub use error::Error;
+
+pub(crate) use dead::{dead_letter, dead_letters};
+pub(crate) use find::find;
+pub(crate) use next::{Ask, Due, Place, backlog, next};
+pub(crate) use plans::Plans;
+pub(crate) use post::{Changed, Posted, Posting};
+pub(crate) use prune::prune;
+pub(crate) use schema::{checkpoint, open_reader, open_writer};

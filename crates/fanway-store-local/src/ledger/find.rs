@@ -1,0 +1,123 @@
+//! Looking a message up.
+
+use std::sync::Arc;
+
+use fanway_store::lookup::{DeliveryView, MessageView};
+use fanway_types::{
+    DeliveryId, DeliveryState, Direction, MessageId, MessageState, Plan, Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::state::{reason, shown};
+use super::{Error, Plans, history};
+use crate::view::settle;
+
+/// What the ledger knows of a message, and the position that it was posted up to at that moment.
+pub(crate) fn find(
+    connection: &mut Connection,
+    plans: &mut Plans,
+    id: MessageId,
+) -> Result<(Option<MessageView>, u64), Error> {
+    let transaction = connection.transaction()?;
+    let posted = posted(&transaction)?;
+    let kept: Option<(i64, i64)> = transaction
+        .prepare_cached("SELECT seq, plan FROM messages WHERE id = ?")?
+        .query_row([id.to_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let view = match kept {
+        Some((seq, plan)) => {
+            let plan = plans.by_number(&transaction, plan)?;
+            Some(view(&transaction, seq, id, &plan)?)
+        }
+        None => history::get(&transaction, plans, id)?,
+    };
+    Ok((view, posted))
+}
+
+/// The position that the ledger was posted up to.
+pub(super) fn posted(connection: &Connection) -> Result<u64, Error> {
+    let posted: i64 = connection
+        .prepare_cached("SELECT value FROM meta WHERE key = 'posted'")?
+        .query_row([], |row| row.get(0))?;
+    Ok(posted.cast_unsigned())
+}
+
+/// A message that is in `messages`, with each step's latest delivery.
+pub(super) fn view(
+    connection: &Connection,
+    seq: i64,
+    id: MessageId,
+    plan: &Arc<Plan>,
+) -> Result<MessageView, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT d.step, d.item, d.run, t.name, d.state, d.attempts, d.status, d.at, d.due, d.reason, d.detail
+         FROM deliveries d JOIN targets t ON t.id = d.target
+         WHERE d.seq = ? ORDER BY d.step, d.item, d.run",
+    )?;
+    let mut rows = statement.query([seq])?;
+    let mut deliveries: Vec<DeliveryView> = Vec::with_capacity(plan.steps.len());
+    while let Some(row) = rows.next()? {
+        let delivery = delivery(row, id, plan)?;
+        let same_step = |last: &DeliveryView| {
+            (last.id.step, last.id.item) == (delivery.id.step, delivery.id.item)
+        };
+        if deliveries.last().is_some_and(same_step) {
+            deliveries.pop();
+        }
+        deliveries.push(delivery);
+    }
+    let mut view = MessageView {
+        id,
+        route: plan.route.clone(),
+        state: MessageState::Pending,
+        ended_at: None,
+        deliveries,
+    };
+    settle(&mut view);
+    Ok(view)
+}
+
+fn delivery(row: &Row<'_>, message: MessageId, plan: &Plan) -> Result<DeliveryView, Error> {
+    let id = DeliveryId {
+        message,
+        step: row.get(0)?,
+        item: row.get(1)?,
+        run: row.get(2)?,
+        direction: Direction::Forward,
+    };
+    let no_step = Error::Row {
+        table: "deliveries",
+        what: "a step that isn't in the plan",
+    };
+    let step = plan.steps.get(usize::from(id.step)).ok_or(no_step)?;
+    let target = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+    let attempts = row.get(5)?;
+    let state = shown(row.get(4)?, attempts)?;
+    Ok(DeliveryView {
+        id,
+        step: step.name.clone(),
+        target: target.parse().map_err(|_| Error::Row {
+            table: "targets",
+            what: "not a name",
+        })?,
+        critical: step.critical,
+        state,
+        attempts,
+        status: row.get(6)?,
+        at: timestamp(row, 7)?,
+        due: if state == DeliveryState::Pending && attempts == 0 {
+            None
+        } else {
+            timestamp(row, 8)?
+        },
+        reason: row.get::<_, Option<u8>>(9)?.map(reason).transpose()?,
+        detail: row.get::<_, Option<String>>(10)?.map(Into::into),
+    })
+}
+
+/// A column that may hold milliseconds.
+pub(super) fn timestamp(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, Error> {
+    Ok(row
+        .get::<_, Option<i64>>(column)?
+        .map(|millis| Timestamp::from_millis(millis.cast_unsigned())))
+}

@@ -1,0 +1,135 @@
+//! Ended messages in a compact form: one row each.
+//!
+//! `history.deliveries` has, for each delivery, as LEB128 numbers: its step; its state, 16 more
+//! where item and run follow; those two; attempts; the last status code, or 0; milliseconds from
+//! the message's acceptance to its end; for a dead one the reason's number.
+
+use std::sync::Arc;
+
+use fanway_store::lookup::{DeliveryView, MessageView};
+use fanway_types::{DeliveryId, DeliveryState, MessageId, Plan, Timestamp};
+use rusqlite::Connection;
+
+use super::state::{message, message_number, number, reason, reason_number, shown};
+use super::{Error, Plans};
+use crate::codec::{put_varint, take_varint};
+
+const HAS_ADDRESS: u64 = 16;
+
+/// A row to be.
+pub(super) struct Ended<'a> {
+    pub(super) id: MessageId,
+    pub(super) plan: i64,
+    pub(super) view: &'a MessageView,
+}
+
+/// Writes an ended message's row, in place of an earlier one.
+pub(super) fn put(connection: &Connection, ended: &Ended<'_>) -> Result<(), Error> {
+    let view = ended.view;
+    let ended_at = view.ended_at.unwrap_or(ended.id.timestamp());
+    let mut deliveries = Vec::with_capacity(16);
+    for delivery in &view.deliveries {
+        write(delivery, ended.id.timestamp(), &mut deliveries);
+    }
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO history (id, plan, ended_at, state, deliveries) VALUES (?, ?, ?, ?, ?)")?
+        .execute((
+            ended.id.to_bytes(),
+            ended.plan,
+            ended_at.as_millis().cast_signed(),
+            message_number(view.state),
+            deliveries,
+        ))?;
+    Ok(())
+}
+
+fn write(delivery: &DeliveryView, received_at: Timestamp, out: &mut Vec<u8>) {
+    let id = delivery.id;
+    let state = u64::from(number(delivery.state));
+    put_varint(out, u64::from(id.step));
+    if (id.item, id.run) == (0, 0) {
+        put_varint(out, state);
+    } else {
+        put_varint(out, state + HAS_ADDRESS);
+        put_varint(out, u64::from(id.item));
+        put_varint(out, u64::from(id.run));
+    }
+    put_varint(out, u64::from(delivery.attempts));
+    put_varint(out, u64::from(delivery.status.unwrap_or(0)));
+    let after = delivery.at.map_or(0, |at| {
+        at.as_millis().saturating_sub(received_at.as_millis())
+    });
+    put_varint(out, after);
+    if let Some(reason) = delivery.reason {
+        put_varint(out, u64::from(reason_number(reason)));
+    }
+}
+
+/// A message's row, where there is one.
+pub(super) fn get(
+    connection: &Connection,
+    plans: &mut Plans,
+    id: MessageId,
+) -> Result<Option<MessageView>, Error> {
+    let mut statement = connection
+        .prepare_cached("SELECT plan, ended_at, state, deliveries FROM history WHERE id = ?")?;
+    let mut rows = statement.query([id.to_bytes()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let plan = plans.by_number(connection, row.get(0)?)?;
+    let ended_at = Timestamp::from_millis(row.get::<_, i64>(1)?.cast_unsigned());
+    let deliveries = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+    let state = message(row.get(2)?)?;
+    let damaged = Error::Row {
+        table: "history",
+        what: "the deliveries can't be read",
+    };
+    let deliveries = read(deliveries, id, &plan).ok_or(damaged)?;
+    Ok(Some(MessageView {
+        id,
+        route: plan.route.clone(),
+        state,
+        ended_at: Some(ended_at),
+        deliveries,
+    }))
+}
+
+fn read(mut bytes: &[u8], message: MessageId, plan: &Arc<Plan>) -> Option<Vec<DeliveryView>> {
+    let mut deliveries = Vec::new();
+    while !bytes.is_empty() {
+        let mut next = || take_varint(&mut bytes);
+        let mut id = DeliveryId::first(message, u16::try_from(next()?).ok()?);
+        let mut state = next()?;
+        if state >= HAS_ADDRESS {
+            state -= HAS_ADDRESS;
+            id.item = u32::try_from(next()?).ok()?;
+            id.run = u16::try_from(next()?).ok()?;
+        }
+        let attempts = u32::try_from(next()?).ok()?;
+        let status = u16::try_from(next()?).ok()?;
+        let at = Timestamp::from_millis(message.timestamp().as_millis().checked_add(next()?)?);
+        let state = shown(u8::try_from(state).ok()?, attempts).ok()?;
+        let dead = state == DeliveryState::Dead;
+        let reason = if dead {
+            Some(reason(u8::try_from(next()?).ok()?).ok()?)
+        } else {
+            None
+        };
+        let step = plan.steps.get(usize::from(id.step))?;
+        deliveries.push(DeliveryView {
+            id,
+            step: step.name.clone(),
+            target: step.target.clone(),
+            critical: step.critical,
+            state,
+            attempts,
+            status: (status != 0).then_some(status),
+            at: Some(at),
+            due: None,
+            reason,
+            detail: None,
+        });
+    }
+    Some(deliveries)
+}

@@ -1,0 +1,205 @@
+//! What a lane has to do next.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanway_store::lane::Progress;
+use fanway_store::{Backlog, lane};
+use fanway_types::{DeliveryId, Direction, MessageId, PlanHash, TargetName, Timestamp};
+use rusqlite::{Connection, Row};
+
+use super::Error;
+use super::find::{posted, timestamp};
+use crate::codec::read_message;
+
+/// A lane's place in the order of acceptance: the position of a message, and a step of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) seq: u64,
+    pub(crate) step: u16,
+}
+
+impl Place {
+    /// The place behind all steps of the message at this position, and of those before.
+    pub(crate) fn behind(position: u64) -> Self {
+        Self {
+            seq: position,
+            step: u16::MAX,
+        }
+    }
+}
+
+/// What a lane asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) target: TargetName,
+    /// Deliveries never handed out, behind this place; `None` asks for none of them.
+    pub(crate) fresh_after: Option<Place>,
+    /// Due times up to now.
+    pub(crate) now: Timestamp,
+    /// The most to return of fresh ones, and of due ones.
+    pub(crate) limit: usize,
+    /// Due ones that the lane has already.
+    pub(crate) held: HashSet<DeliveryId>,
+    /// The bytes of bodies to return; the one that crosses the line is returned too.
+    pub(crate) bytes: u64,
+}
+
+/// What the ledger has for a lane.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    /// Deliveries never handed out, each with its place.
+    pub(crate) fresh: Vec<(Place, lane::Work)>,
+    /// Whether they were looked for.
+    pub(crate) read_fresh: bool,
+    /// Whether there may be more of them than were returned.
+    pub(crate) more: bool,
+    /// Deliveries whose time has come.
+    pub(crate) due: Vec<lane::Work>,
+    /// The next time at which more will be due, or now where more are.
+    pub(crate) next_due: Option<Timestamp>,
+    /// The position that the ledger was posted up to at that moment.
+    pub(crate) posted: u64,
+}
+
+const COLUMNS: &str =
+    "m.id, m.head, m.body, d.seq, d.step, d.item, d.run, p.hash, d.plan_step, d.attempts, d.used,
+    d.spent, d.due";
+const JOINS: &str =
+    "FROM deliveries d JOIN messages m ON m.seq = d.seq JOIN plans p ON p.id = d.plan";
+const TARGET: &str = "d.target = (SELECT id FROM targets WHERE name = ?1)";
+
+/// Reads what a lane has to do next.
+pub(crate) fn next(connection: &mut Connection, ask: &Ask) -> Result<Due, Error> {
+    let transaction = connection.transaction()?;
+    let mut answer = Due {
+        posted: posted(&transaction)?,
+        ..Due::default()
+    };
+    let mut bytes = ask.bytes;
+    read_due(&transaction, ask, &mut bytes, &mut answer)?;
+    if let Some(after) = ask.fresh_after {
+        answer.read_fresh = true;
+        read_fresh(&transaction, ask, after, &mut bytes, &mut answer)?;
+    }
+    Ok(answer)
+}
+
+fn read_fresh(
+    connection: &Connection,
+    ask: &Ask,
+    after: Place,
+    bytes: &mut u64,
+    answer: &mut Due,
+) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} {JOINS} WHERE {TARGET} AND d.state = 0 AND (d.seq, d.step) > (?2, ?3)
+         ORDER BY d.seq, d.step",
+    ))?;
+    let mut rows = statement.query((ask.target.as_str(), after.seq.cast_signed(), after.step))?;
+    while let Some(row) = rows.next()? {
+        if answer.fresh.len() == ask.limit || *bytes == 0 {
+            answer.more = true;
+            return Ok(());
+        }
+        let place = Place {
+            seq: row.get::<_, i64>(3)?.cast_unsigned(),
+            step: row.get(4)?,
+        };
+        answer.fresh.push((place, work(row, bytes)?));
+    }
+    Ok(())
+}
+
+fn read_due(
+    connection: &Connection,
+    ask: &Ask,
+    bytes: &mut u64,
+    answer: &mut Due,
+) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} {JOINS} WHERE {TARGET} AND d.state = 1 ORDER BY d.due LIMIT ?2",
+    ))?;
+    // One more than can be taken says when the next one is due.
+    let limit = i64::try_from(ask.limit + ask.held.len() + 1).unwrap_or(i64::MAX);
+    let mut rows = statement.query((ask.target.as_str(), limit))?;
+    while let Some(row) = rows.next()? {
+        if ask.held.contains(&delivery_id(row)?) {
+            continue;
+        }
+        let due = timestamp(row, 12)?.unwrap_or_default();
+        if due > ask.now || answer.due.len() == ask.limit || *bytes == 0 {
+            answer.next_due = Some(due);
+            return Ok(());
+        }
+        answer.due.push(work(row, bytes)?);
+    }
+    Ok(())
+}
+
+fn delivery_id(row: &Row<'_>) -> Result<DeliveryId, Error> {
+    Ok(DeliveryId {
+        message: MessageId::from_bytes(row.get(0)?),
+        step: row.get(4)?,
+        item: row.get(5)?,
+        run: row.get(6)?,
+        direction: Direction::Forward,
+    })
+}
+
+fn work(row: &Row<'_>, bytes: &mut u64) -> Result<lane::Work, Error> {
+    let head = Bytes::from(row.get::<_, Vec<u8>>(1)?);
+    let body = Bytes::from(row.get::<_, Vec<u8>>(2)?);
+    *bytes = bytes.saturating_sub(body.len() as u64);
+    Ok(lane::Work {
+        delivery: delivery_id(row)?,
+        message: Arc::new(read_message(&head, Some(body))?),
+        plan: PlanHash::from_bytes(row.get(7)?),
+        step: row.get(8)?,
+        progress: Progress {
+            attempts: row.get(9)?,
+            used: row.get(10)?,
+            spent: Duration::from_millis(row.get::<_, i64>(11)?.cast_unsigned()),
+        },
+    })
+}
+
+/// What waits for each target.
+pub(crate) fn backlog(connection: &Connection) -> Result<Vec<Backlog>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT t.name,
+           (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 0)
+             + (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 1),
+           min(coalesce((SELECT min(seq) FROM deliveries d WHERE d.target = t.id AND d.state = 0), 1 << 62),
+               coalesce((SELECT min(seq) FROM deliveries d WHERE d.target = t.id AND d.state = 1), 1 << 62)),
+           (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 3)
+         FROM targets t",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut backlogs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        let oldest = oldest(connection, row.get(2)?)?;
+        backlogs.push(Backlog {
+            target: name.parse().map_err(|_| Error::Row {
+                table: "targets",
+                what: "not a name",
+            })?,
+            pending: row.get::<_, i64>(1)?.cast_unsigned(),
+            oldest,
+            dead: row.get::<_, i64>(3)?.cast_unsigned(),
+        });
+    }
+    Ok(backlogs)
+}
+
+fn oldest(connection: &Connection, seq: i64) -> Result<Option<Timestamp>, Error> {
+    let mut statement = connection.prepare_cached("SELECT id FROM messages WHERE seq = ?")?;
+    let mut rows = statement.query([seq])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    Ok(Some(MessageId::from_bytes(row.get(0)?).timestamp()))
+}

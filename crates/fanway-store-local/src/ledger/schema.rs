@@ -1,0 +1,180 @@
+//! The ledger's tables, and how connections to it are set up.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::Error;
+
+/// The latest schema; `PRAGMA user_version` has the one of a file.
+const VERSION: u32 = 1;
+
+/// Messages that haven't ended, or whose bodies are kept, are in `messages` with their
+/// `deliveries`; `seq` is the position in the journal just behind the message's record, and so
+/// the order of acceptance. Messages that ended are one row in `history`.
+const CREATE: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('posted', 0), ('backlog', 0);
+
+CREATE TABLE targets (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+CREATE TABLE plans (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    route TEXT NOT NULL,
+    json TEXT NOT NULL
+);
+
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    plan INTEGER NOT NULL REFERENCES plans,
+    ended_at INTEGER,
+    size INTEGER NOT NULL,
+    head BLOB NOT NULL,
+    body BLOB
+);
+CREATE INDEX messages_ended ON messages (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE deliveries (
+    seq INTEGER NOT NULL REFERENCES messages,
+    step INTEGER NOT NULL,
+    item INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    target INTEGER NOT NULL REFERENCES targets,
+    plan INTEGER NOT NULL REFERENCES plans,
+    plan_step INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    due INTEGER,
+    attempts INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    spent INTEGER NOT NULL,
+    at INTEGER,
+    status INTEGER,
+    reason INTEGER,
+    detail TEXT,
+    PRIMARY KEY (seq, step, item, run)
+) WITHOUT ROWID;
+CREATE INDEX deliveries_fresh ON deliveries (target, seq, step) WHERE state = 0;
+CREATE INDEX deliveries_scheduled ON deliveries (target, due) WHERE state = 1;
+CREATE INDEX deliveries_dead ON deliveries (at, seq, step, item, run) WHERE state = 3;
+
+CREATE TABLE history (
+    id BLOB PRIMARY KEY,
+    plan INTEGER NOT NULL REFERENCES plans,
+    ended_at INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    deliveries BLOB NOT NULL
+) WITHOUT ROWID;
+";
+
+/// Pages that a connection keeps in memory, in KiB.
+const WRITER_CACHE_KIB: i32 = 8 * 1024;
+const READER_CACHE_KIB: i32 = 2 * 1024;
+
+/// Bytes that the write-ahead log's file keeps once it begins anew.
+const LOG: u32 = 16 << 20;
+
+/// How long a connection waits for another one's lock. Only a checkpoint can hold one.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// Opens the ledger for the one thread that writes, and makes it where it isn't there.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    // So that the log's file doesn't stay as large as it once was.
+    connection.pragma_update(None, "journal_size_limit", LOG)?;
+    // Only a new file takes this over, so it comes before the first table.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // NORMAL would lose committed transactions on a power loss, and the journal is trimmed by them.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Checkpoints are another thread's work.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found {
+        VERSION => {}
+        0 => {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(CREATE)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+            transaction.commit()?;
+        }
+        _ => {
+            return Err(Error::Newer {
+                path: path.to_owned(),
+                found,
+                known: VERSION,
+            });
+        }
+    }
+    set_up(&connection)?;
+    Ok(connection)
+}
+
+/// What all connections have in common.
+fn set_up(connection: &Connection) -> Result<(), Error> {
+    // Without it a statement is compiled again for each new value of a parameter that a partial
+    // index could have to do with: a quarter of all posting.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // Rows are written by one thread that knows what belongs together; `fanway ledger check`
+    // looks at it. Enforced, each removed message would cost another look and a statement journal.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Opens the ledger for reading.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    set_up(&connection)?;
+    Ok(connection)
+}
+
+/// Moves what is in the write-ahead log into the database, as far as no reader needs it there.
+/// Once all is moved the log begins anew with the next transaction. Returns the log's bytes.
+pub(crate) fn checkpoint(connection: &Connection) -> Result<u64, Error> {
+    let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let pages: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
+    // -1 where there is no log.
+    Ok(pages.max(0).saturating_mul(page).cast_unsigned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{open_reader, open_writer};
+
+    #[test]
+    fn the_writer_syncs_each_commit_and_readers_do_not_hold_it_up() {
+        let dir = tempfile::tempdir().expect("the system gives temporary folders");
+        let writer = open_writer(&dir.path().join("ledger")).expect("the folder is empty");
+        let number = |name: &str| -> i64 {
+            let value = writer.pragma_query_value(None, name, |row| row.get(0));
+            value.expect("SQLite knows it")
+        };
+        let full = 2;
+        assert_eq!(number("synchronous"), full);
+        let incremental = 2;
+        assert_eq!(number("auto_vacuum"), incremental);
+        assert_eq!(number("foreign_keys"), 0);
+        let mode = writer.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+        assert_eq!(mode.expect("SQLite knows it"), "wal");
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let dir = tempfile::tempdir().expect("the system gives temporary folders");
+        let path = dir.path().join("ledger");
+        let _writer = open_writer(&path).expect("the folder is empty");
+        let reader = open_reader(&path).expect("the writer has made it");
+        assert!(reader.execute("DELETE FROM meta", []).is_err());
+    }
+}

@@ -1,0 +1,43 @@
+//! The default store: a journal and an SQLite ledger in a data folder.
+//!
+//! What is accepted, and how it ended, goes to the journal, in the order in which it happened;
+//! the ledger is posted from it. The way of a message through the files here:
+//!
+//! - `store` – the handle: `accept` appends an [`entry`](crate) to the journal
+//! - `commit` – on the committer's thread, once it is durable: into the `tail`, and into the
+//!   `feed` of each target's lane
+//! - `lane` – hands it to dispatch, and takes the outcomes back, which are appended in turn
+//! - `poster` – brings the tail into the `ledger`, and lets the journal recycle
+//! - `open` – after a restart: what the journal holds is posted before anything is sent
+//!
+//! What must never be: something shown before it is durable; SQLite on the way to a 202.
+
+mod checkpointer;
+mod codec;
+mod commit;
+mod commons;
+mod entry;
+mod feed;
+mod lane;
+mod ledger;
+mod metrics;
+mod open;
+mod params;
+mod poster;
+mod reader;
+mod record;
+mod steps;
+mod store;
+mod tail;
+mod tuning;
+mod unposted;
+mod view;
+
+pub use crate::codec::Damage;
+pub use crate::ledger::{Error as LedgerError, Report, check};
+pub use crate::open::{Error as OpenError, journal_path, largest_message, ledger_path};
+pub use crate::params::{Bodies, Clock, Keep, Params, Syncing};
+pub use crate::reader::StartError;
+pub use crate::steps::{Step, Steps};
+pub use crate::store::LocalStore;
+pub use crate::tuning::Tuning;

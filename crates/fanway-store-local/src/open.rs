@@ -1,0 +1,186 @@
+//! Opening a data folder: recovery, and the threads.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use fanway_journal::fs::{Fs as _, RealFs};
+use fanway_journal::{self as journal, Journal, Position};
+use fanway_types::ByteCount;
+
+use crate::checkpointer::Checkpointer;
+use crate::codec;
+use crate::commit::Commits;
+use crate::commons::Commons;
+use crate::entry::Entry;
+use crate::ledger::{self, Posting, open_writer};
+use crate::params::Params;
+use crate::poster::{Poster, post_recovered};
+use crate::reader::{Reader, StartError};
+use crate::record::Record;
+use crate::store::{Inner, Intake, LocalStore, Settings};
+use crate::tuning::Tuning;
+
+/// Why a data folder could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder could not be made.
+    #[error("{path} can't be made", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The journal could not be opened: damaged, or in use.
+    #[error(transparent)]
+    Journal(#[from] journal::open::Error),
+    /// The journal doesn't go back to where the ledger was posted.
+    #[error("the journal and the ledger don't fit together: {0}")]
+    Missing(#[from] journal::Missing),
+    /// The journal could not be read.
+    #[error("the journal could not be read")]
+    Records(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A record in the journal can't be understood.
+    #[error("the record before position {position} of the journal can't be understood")]
+    Record {
+        /// The position behind the record.
+        position: u64,
+        /// What is wrong with it.
+        #[source]
+        source: codec::Damage,
+    },
+    /// The ledger could not be opened or posted to.
+    #[error("the ledger failed")]
+    Ledger(#[from] ledger::Error),
+    /// A thread could not be started.
+    #[error(transparent)]
+    Thread(#[from] StartError),
+    /// The journal could not be started.
+    #[error("the journal could not be started")]
+    Start(#[from] journal::start::Error),
+}
+
+/// Where the journal is in a data folder.
+#[must_use]
+pub fn journal_path(folder: &Path) -> PathBuf {
+    folder.join("journal")
+}
+
+/// Where the ledger is in a data folder.
+#[must_use]
+pub fn ledger_path(folder: &Path) -> PathBuf {
+    folder.join("ledger.sqlite")
+}
+
+impl LocalStore {
+    /// Opens a data folder, made where there is none, and brings what the journal holds into the
+    /// ledger. Blocks while it does.
+    ///
+    /// # Errors
+    /// Where the folder is in use, damaged, or can't be read or written; [`Error`] says which.
+    pub fn open(params: Params) -> Result<Self, Error> {
+        Self::open_with(params, Tuning::default())
+    }
+
+    /// The same with other sizes and times inside the store: for measurements and tests.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(params: Params, tuning: Tuning) -> Result<Self, Error> {
+        let path = &params.path;
+        // A folder that isn't synced takes all that is in it along. The ledger is always on the
+        // machine's own file system.
+        RealFs.create_dir(path).map_err(|source| Error::Folder {
+            path: path.clone(),
+            source,
+        })?;
+        let opened = journal::open(
+            journal_params(&params),
+            Arc::clone(&params.fs),
+            &params.owner,
+        )?;
+        let ledger = ledger_path(path);
+        let mut posting = Posting::new(open_writer(&ledger)?, params.keep.bodies)?;
+        let posted = recover(&opened, &mut posting)?;
+
+        let commons = Arc::new(Commons::new(posted, posting.backlog(), tuning.feed));
+        for plan in posting.plans()? {
+            commons.add_plan(&plan);
+        }
+        let lane_reader = Reader::start(&ledger, "ledger-lanes")?;
+        let query_reader = Reader::start(&ledger, "ledger-queries")?;
+        let checkpointer = Checkpointer::start(&ledger)?;
+        let journal: Journal<Entry> =
+            opened.start(Position(posted), Commits::new(Arc::clone(&commons)))?;
+        let tail = tuning.tail;
+        let poster = Poster {
+            commons: Arc::clone(&commons),
+            journal: journal.clone(),
+            posting,
+            keep: params.keep.clone(),
+            clock: Arc::clone(&params.clock),
+            checkpointer,
+            tuning,
+            pruned: None,
+        };
+        let poster = poster.start().map_err(StartError::Thread)?;
+        let settings = Settings {
+            tail,
+            clock: params.clock,
+            keep: params.keep,
+            max: params.max,
+            sync: params.sync,
+        };
+        let intake = Mutex::new(Intake {
+            journal: Some(journal),
+            appended: 0,
+            poster: Some(poster),
+        });
+        let inner = Inner {
+            commons,
+            lane_reader,
+            query_reader,
+            budget: params.budget,
+            intake,
+            settings,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+}
+
+/// Posts what the journal holds behind the ledger's position; returns the position reached.
+fn recover(opened: &journal::Opened, posting: &mut Posting) -> Result<u64, Error> {
+    let from = posting.position()?;
+    let end = opened.recovery().end.0.max(from);
+    let records = opened.records(Position(from))?.map(|record| {
+        let (position, bytes) = record.map_err(|error| Error::Records(Box::new(error)))?;
+        Ok((position.0, read(position.0, bytes)?))
+    });
+    post_recovered(posting, records, end)?;
+    Ok(end)
+}
+
+fn read(position: u64, bytes: Vec<u8>) -> Result<Record, Error> {
+    codec::read(&Bytes::from(bytes)).map_err(|source| Error::Record { position, source })
+}
+
+fn journal_params(params: &Params) -> journal::Params {
+    let segment = params.segment.get();
+    journal::Params {
+        segment_size: segment,
+        sync: params.sync,
+        // Room for some hundred thousand outcomes with segments of 64 MiB.
+        reserve: segment / 8,
+        ..journal::Params::new(journal_path(&params.path))
+    }
+}
+
+/// The largest message that fits into a segment of this size, with some room for its headers.
+#[must_use]
+pub fn largest_message(segment: ByteCount) -> ByteCount {
+    ByteCount::new(segment.get().saturating_sub(64 << 10))
+}

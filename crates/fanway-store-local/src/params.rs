@@ -1,0 +1,82 @@
+//! What a local store is opened with.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanway_journal::fs::Fs;
+use fanway_types::{ByteCount, MemoryBudget, Timestamp};
+
+pub use fanway_journal::Syncing;
+
+/// Tells the time by the wall clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How a local store is kept.
+#[derive(Clone)]
+pub struct Params {
+    /// The data folder. It is made if it isn't there.
+    pub path: PathBuf,
+    /// When the journal is synced.
+    pub sync: Syncing,
+    /// Bytes of a journal segment. A message has to fit into one.
+    pub segment: ByteCount,
+    /// Bytes of unfinished messages' bodies beyond which no more are accepted.
+    pub max: Option<ByteCount>,
+    /// How long what is kept.
+    pub keep: Keep,
+    /// The memory that messages read back from the ledger are counted against.
+    pub budget: MemoryBudget,
+    /// Tells the time.
+    pub clock: Clock,
+    /// The journal's file system.
+    pub fs: Arc<dyn Fs>,
+    /// Who has the folder, for a second process that wants it.
+    pub owner: String,
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Params")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long what is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// How long an ended message can be asked for by its id.
+    pub messages: Duration,
+    /// How long history lasts.
+    pub history: Duration,
+    /// How long dead letters wait.
+    pub dead: Duration,
+    /// Whose bodies are kept that long.
+    pub bodies: Bodies,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        const DAY: u64 = 24 * 3600;
+        Self {
+            messages: Duration::from_secs(DAY),
+            history: Duration::from_secs(30 * DAY),
+            dead: Duration::from_secs(90 * DAY),
+            bodies: Bodies::Failures,
+        }
+    }
+}
+
+/// Whose bodies are kept after a message has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bodies {
+    /// All, as long as the history.
+    All,
+    /// Those of messages with dead letters, as long as these.
+    #[default]
+    Failures,
+    /// None: dead letters are listed, but can't be sent again.
+    None,
+}

@@ -1,0 +1,250 @@
+//! The posting thread: it brings the tail into the ledger in bulk, lets the journal recycle what
+//! is posted, and forgets what has been kept long enough.
+//!
+//! It waits a little before it posts a record, since by then most messages have ended and cost
+//! one row.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use fanway_journal::{Journal, Position};
+use tokio::sync::oneshot;
+
+use crate::checkpointer::Checkpointer;
+use crate::commons::{Commons, Rung};
+use crate::entry::Entry;
+use crate::ledger::{Error, Posted, Posting, prune};
+use crate::params::{Clock, Keep};
+use crate::record::Record;
+use crate::steps::Step;
+use crate::tail::{Gone, Range, Ticket};
+use crate::tuning::Tuning;
+
+/// The thread looks so many times while a record rests.
+const LOOKS: u32 = 4;
+/// It doesn't look more often, however short they rest.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// It doesn't look less often, however long they rest.
+const LONGEST: Duration = Duration::from_millis(100);
+/// Bytes in the tail at which records rest as shortly as they may.
+const FULL: u64 = 24 << 20;
+/// Records that one transaction posts at most.
+const RECORDS: usize = 20_000;
+/// Bytes of bodies beyond which a transaction takes no more records that were recovered.
+const RECOVERED: usize = 16 << 20;
+/// How long to wait after a posting for which the disk had no room.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The posting thread's work.
+pub(crate) struct Poster {
+    pub(crate) commons: Arc<Commons>,
+    pub(crate) journal: Journal<Entry>,
+    pub(crate) posting: Posting,
+    pub(crate) keep: Keep,
+    pub(crate) clock: Clock,
+    pub(crate) checkpointer: Checkpointer,
+    pub(crate) tuning: Tuning,
+    pub(crate) pruned: Option<Instant>,
+}
+
+/// Why a turn was broken off.
+enum Broken {
+    /// The ledger failed.
+    Ledger(Error),
+    /// A test lets the thread die.
+    Died,
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl Poster {
+    /// Starts the thread.
+    pub(crate) fn start(self) -> std::io::Result<JoinHandle<()>> {
+        thread::Builder::new()
+            .name("ledger-post".to_owned())
+            .spawn(move || {
+                let commons = Arc::clone(&self.commons);
+                self.run();
+                // Whoever waits for a posting would wait for ever.
+                commons.bell.end();
+                commons.tail().end();
+            })
+    }
+
+    fn run(mut self) {
+        let tick = (self.tuning.rest / LOOKS).clamp(SHORTEST, LONGEST);
+        let mut waiting = Vec::new();
+        loop {
+            let mut rung = self.commons.bell.wait(tick);
+            waiting.append(&mut rung.waiting);
+            if rung.abandon {
+                return;
+            }
+            let turn = self.turn(&rung);
+            self.look_at_journal();
+            match turn {
+                Ok(()) if rung.close && self.commons.tail().oldest().is_none() => return,
+                Ok(()) => tell(&mut waiting),
+                Err(Broken::Ledger(error)) if error.is_full() => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "no room to post to the ledger"
+                    );
+                    if rung.close {
+                        // What isn't posted is in the journal, and is posted at the next start.
+                        return;
+                    }
+                    waiting.append(&mut self.commons.bell.wait(RETRY).waiting);
+                }
+                Err(Broken::Ledger(error)) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "posting to the ledger failed"
+                    );
+                    self.commons.fail(Arc::new(error));
+                    self.commons.gate.shut();
+                    return;
+                }
+                Err(Broken::Died) => return,
+            }
+        }
+    }
+
+    /// Posts what is ripe, then sees to what else is due.
+    fn turn(&mut self, rung: &Rung) -> Result<(), Broken> {
+        let now = Instant::now();
+        // What comes in meanwhile is the next turn's, or there might be no end to this one.
+        let ripe = if rung.now || rung.close {
+            Some(now)
+        } else {
+            now.checked_sub(self.rest(self.commons.tail().bytes()))
+        };
+        while let Some(range) = ripe.and_then(|until| self.commons.tail().range(until, RECORDS)) {
+            self.post(&range)?;
+        }
+        if rung.close { Ok(()) } else { self.prune() }
+    }
+
+    /// How long a record rests while the tail has so many bytes: the less, the fuller it is, but
+    /// never less than an eighth. What is posted before it has ended costs much more.
+    fn rest(&self, tail: u64) -> Duration {
+        let eighths = 8 - (tail / (FULL / 8)).min(7);
+        self.tuning.rest * u32::try_from(eighths).unwrap_or(8) / 8
+    }
+
+    fn post(&mut self, range: &Range) -> Result<(), Broken> {
+        let begun = Instant::now();
+        if self.checkpointer.log() > self.tuning.log.get() {
+            self.checkpointer.catch_up();
+        }
+        self.step(Step::Post)?;
+        let posted = self.posting.post(&range.records, range.end)?;
+        let backlog = self.posting.backlog();
+        self.commons.backlog.store(backlog, Ordering::Relaxed);
+        self.step(Step::Trim)?;
+        self.journal.trim(Position(range.end));
+        self.step(Step::Forget)?;
+        let (gone, tickets) = {
+            let mut tail = self.commons.tail();
+            let gone = tail.take_posted(range.end);
+            let bytes = tail.bytes();
+            self.commons.tail_bytes.store(bytes, Ordering::Relaxed);
+            (gone, tail.posted_tickets())
+        };
+        self.step(Step::Tell)?;
+        // Only now: who looks must find the tail and the ledger agreeing.
+        self.tell(posted, gone, tickets);
+        let metrics = &self.commons.metrics;
+        metrics.posted(range.records.len(), begun.elapsed());
+        self.checkpointer.nudge();
+        Ok(())
+    }
+
+    /// Tells lanes and others what was posted.
+    fn tell(&self, posted: Posted, gone: Gone, tickets: Ticket) {
+        let Posted { due, changes } = posted;
+        self.commons.tell(gone.changed());
+        gone.tell(changes);
+        for (target, due) in due {
+            let waker = self.commons.feed(&target).note_due(due);
+            waker.into_iter().for_each(Waker::wake);
+        }
+        for feed in self.commons.feeds() {
+            let waker = feed.note_posted(tickets);
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Shuts the gate where the journal can keep no outcomes, and opens it where it can again.
+    fn look_at_journal(&self) {
+        let health = self.journal.health();
+        if health.poisoned.is_some() || health.full_for_outcomes {
+            self.commons.gate.shut();
+        } else if self.commons.gate.is_shut() {
+            self.commons.gate.open();
+        }
+    }
+
+    fn prune(&mut self) -> Result<(), Broken> {
+        let period = self.tuning.prune;
+        if self.pruned.is_some_and(|at| at.elapsed() < period) {
+            return Ok(());
+        }
+        self.step(Step::Prune)?;
+        let more = prune(self.posting.connection_mut(), &self.keep, (self.clock)())?;
+        self.pruned = if more { None } else { Some(Instant::now()) };
+        Ok(())
+    }
+
+    fn step(&self, step: Step) -> Result<(), Broken> {
+        if self.tuning.steps.makes(step) {
+            Ok(())
+        } else {
+            Err(Broken::Died)
+        }
+    }
+}
+
+/// Tells those who waited for a turn.
+fn tell(waiting: &mut Vec<oneshot::Sender<()>>) {
+    for waiter in waiting.drain(..) {
+        // Whoever waited may have gone away.
+        let _gone = waiter.send(());
+    }
+}
+
+/// Posts what a journal held that was opened: before anything is sent on.
+pub(crate) fn post_recovered(
+    posting: &mut Posting,
+    records: impl Iterator<Item = Result<(u64, Record), crate::open::Error>>,
+    end: u64,
+) -> Result<(), crate::open::Error> {
+    let mut chunk = Vec::new();
+    let mut bytes = 0;
+    for record in records {
+        let (position, record) = record?;
+        bytes += body_of(&record);
+        chunk.push((position, record));
+        if chunk.len() == RECORDS || bytes > RECOVERED {
+            posting.post(&chunk, position)?;
+            chunk.clear();
+            bytes = 0;
+        }
+    }
+    posting.post(&chunk, end)?;
+    Ok(())
+}
+
+fn body_of(record: &Record) -> usize {
+    match record {
+        Record::Message(message) => message.request.body.len(),
+        Record::Outcome(_) | Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => 0,
+    }
+}

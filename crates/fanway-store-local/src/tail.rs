@@ -1,0 +1,254 @@
+//! The tail: what the journal has committed and the ledger doesn't have yet.
+//!
+//! Look-ups, lanes that catch up and posting read it. It is short while posting keeps up, and
+//! bounded, since nothing is accepted while it is too long.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use fanway_types::{Message, MessageId, Outcome};
+use tokio::sync::oneshot;
+
+use crate::ledger::Changed;
+use crate::record::Record;
+
+/// Counts entries in the order in which they are appended, over this run. The first has 1.
+pub(crate) type Ticket = u64;
+
+/// What is committed and not posted.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    items: VecDeque<Item>,
+    batches: VecDeque<Batch>,
+    /// Places in `items` of what concerns a message, counted over this run.
+    places: HashMap<MessageId, Vec<u64>>,
+    bytes: u64,
+    /// How many items have been posted.
+    gone: Ticket,
+    /// The position in the journal that is posted.
+    posted: u64,
+    /// Nothing is posted any more: nobody is to wait for it.
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Item {
+    /// The position behind it.
+    end: u64,
+    record: Record,
+    waiter: Option<oneshot::Sender<Changed>>,
+}
+
+/// A batch as it was committed.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    at: Instant,
+    end: u64,
+}
+
+/// A part of the tail, from its beginning, to be posted.
+#[derive(Debug)]
+pub(crate) struct Range {
+    pub(crate) records: Vec<(u64, Record)>,
+    pub(crate) end: u64,
+}
+
+/// What was posted, for whoever drops it outside the lock.
+pub(crate) struct Gone {
+    items: Vec<Item>,
+}
+
+impl Gone {
+    /// The messages that operators' changes were about. Of outcomes was told when they were
+    /// committed.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = MessageId> {
+        self.items.iter().filter_map(|item| match &item.record {
+            Record::Redrive(redrive) => Some(redrive.dead.message),
+            Record::Discard(discard) => Some(discard.dead.message),
+            Record::Message(_) | Record::Outcome(_) | Record::Plan(_) => None,
+        })
+    }
+
+    /// Tells those who waited for it.
+    pub(crate) fn tell(self, changes: Vec<Changed>) {
+        let waiters = self
+            .items
+            .into_iter()
+            .filter(|item| matches!(item.record, Record::Redrive(_) | Record::Discard(_)));
+        for (waiter, changed) in waiters.map(|item| item.waiter).zip(changes) {
+            // Whoever waited may have gone away.
+            let _gone = waiter.map(|waiter| waiter.send(changed));
+        }
+    }
+}
+
+/// What the tail knows of a message.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) message: Option<Arc<Message>>,
+    /// Each with the position behind it.
+    pub(crate) outcomes: Vec<(u64, Outcome)>,
+}
+
+impl Tail {
+    /// A tail behind what is posted already.
+    pub(crate) fn new(posted: u64) -> Self {
+        Self {
+            posted,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a committed record; `end` is the position behind it.
+    pub(crate) fn push(
+        &mut self,
+        end: u64,
+        record: Record,
+        waiter: Option<oneshot::Sender<Changed>>,
+    ) {
+        let place = self.gone + self.items.len() as u64;
+        if let Some(id) = message_of(&record) {
+            self.places.entry(id).or_default().push(place);
+        }
+        self.bytes += weight(&record);
+        self.items.push_back(Item {
+            end,
+            record,
+            waiter: waiter.filter(|_| !self.ended),
+        });
+    }
+
+    /// Notes that nothing is posted any more: who waits for it learns that by being let go.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+        for item in &mut self.items {
+            item.waiter = None;
+        }
+    }
+
+    /// Notes the end of a batch.
+    pub(crate) fn end_batch(&mut self, at: Instant, end: u64) {
+        self.batches.push_back(Batch { at, end });
+    }
+
+    /// Bytes that it holds.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// When its oldest record was committed.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.batches.front().map(|batch| batch.at)
+    }
+
+    /// The position up to which everything is posted.
+    pub(crate) fn posted(&self) -> u64 {
+        self.posted
+    }
+
+    /// How many entries of this run are posted.
+    pub(crate) fn posted_tickets(&self) -> Ticket {
+        self.gone
+    }
+
+    /// The batches committed up to `until`, as far as `limit` records.
+    pub(crate) fn range(&self, until: Instant, limit: usize) -> Option<Range> {
+        let ripe = self.batches.iter().take_while(|batch| batch.at <= until);
+        let last_end = ripe.last()?.end;
+        let count = self.items.partition_point(|item| item.end <= last_end);
+        // A batch may be cut here: what counts is the order of records.
+        let count = count.min(limit);
+        let items = self.items.range(..count);
+        let records: Vec<_> = items.map(|item| (item.end, item.record.clone())).collect();
+        let end = records.last().map_or(last_end, |(end, _)| *end);
+        Some(Range { records, end })
+    }
+
+    /// Takes off what is posted up to `end`.
+    pub(crate) fn take_posted(&mut self, end: u64) -> Gone {
+        let count = self.items.partition_point(|item| item.end <= end);
+        let items: Vec<_> = self.items.drain(..count).collect();
+        self.gone += count as u64;
+        for item in &items {
+            self.bytes -= weight(&item.record);
+            if let Some(id) = message_of(&item.record) {
+                self.forget(id);
+            }
+        }
+        while self.batches.front().is_some_and(|batch| batch.end <= end) {
+            self.batches.pop_front();
+        }
+        self.posted = self.posted.max(end);
+        Gone { items }
+    }
+
+    fn forget(&mut self, id: MessageId) {
+        let gone = self.gone;
+        if let Some(places) = self.places.get_mut(&id) {
+            places.retain(|place| *place >= gone);
+            if places.is_empty() {
+                self.places.remove(&id);
+            }
+        }
+    }
+
+    /// What is known of a message here.
+    pub(crate) fn find(&self, id: MessageId) -> Known {
+        let mut known = Known::default();
+        for place in self.places.get(&id).into_iter().flatten() {
+            let Some(item) = usize::try_from(place - self.gone)
+                .ok()
+                .and_then(|index| self.items.get(index))
+            else {
+                continue;
+            };
+            match &item.record {
+                Record::Message(message) => known.message = Some(Arc::clone(message)),
+                Record::Outcome(outcome) => known.outcomes.push((item.end, outcome.clone())),
+                Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => {}
+            }
+        }
+        known
+    }
+
+    /// The messages behind a position, with the position behind each.
+    pub(crate) fn messages_from(&self, seq: u64) -> impl Iterator<Item = (u64, &Arc<Message>)> {
+        let first = self.items.partition_point(|item| item.end < seq);
+        self.items
+            .range(first..)
+            .filter_map(|item| match &item.record {
+                Record::Message(message) => Some((item.end, message)),
+                Record::Outcome(_) | Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => {
+                    None
+                }
+            })
+    }
+}
+
+fn message_of(record: &Record) -> Option<MessageId> {
+    match record {
+        Record::Message(message) => Some(message.id),
+        Record::Outcome(outcome) => Some(outcome.delivery.message),
+        Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => None,
+    }
+}
+
+/// About what a record takes in memory.
+fn weight(record: &Record) -> u64 {
+    const ITEM: u64 = 256;
+    match record {
+        Record::Message(message) => {
+            let request = &message.request;
+            // The message itself, its place here, and the text in it.
+            2 * ITEM + (request.body.len() + request.headers.as_block().len()) as u64
+        }
+        Record::Outcome(outcome) => {
+            ITEM + outcome
+                .detail
+                .as_ref()
+                .map_or(0, |detail| detail.len() as u64)
+        }
+        Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => ITEM,
+    }
+}
