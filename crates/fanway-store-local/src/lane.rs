@@ -25,9 +25,9 @@ use tokio::sync::oneshot;
 
 use crate::entry::{Entry, Waiter};
 use crate::feed::Feed;
+use crate::inner::{Inner, engine};
 use crate::ledger::{self, Ask, Due, Place};
 use crate::record::Record;
-use crate::store::{Inner, engine};
 use crate::tail::Ticket;
 use crate::unposted::Unposted;
 

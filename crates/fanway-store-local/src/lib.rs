@@ -18,6 +18,7 @@ mod commit;
 mod commons;
 mod entry;
 mod feed;
+mod inner;
 mod lane;
 mod ledger;
 mod metrics;

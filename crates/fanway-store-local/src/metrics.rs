@@ -13,7 +13,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::store::{Inner, LocalStore};
+use crate::inner::Inner;
+use crate::store::LocalStore;
 
 const POSTED: &str = "fanway_ledger_posted_records";
 const POSTING: &str = "fanway_ledger_posting";

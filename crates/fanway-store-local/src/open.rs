@@ -13,12 +13,13 @@ use crate::codec;
 use crate::commit::Commits;
 use crate::commons::Commons;
 use crate::entry::Entry;
+use crate::inner::{Inner, Intake, Settings};
 use crate::ledger::{self, Posting, open_writer};
 use crate::params::Params;
 use crate::poster::{Poster, post_recovered};
 use crate::reader::{Reader, StartError};
 use crate::record::Record;
-use crate::store::{Inner, Intake, LocalStore, Settings};
+use crate::store::LocalStore;
 use crate::tuning::Tuning;
 
 /// Why a data folder could not be opened.

@@ -64,7 +64,8 @@ pub trait Store: Send + Sync + 'static {
     /// without a change.
     fn changed(&self, id: MessageId) -> BoxFuture<'static, ()>;
 
-    /// A page of dead letters, latest first.
+    /// A page of dead letters, latest first. A delivery that was shown as dead before the call is
+    /// among them.
     fn dead_letters(&self, query: dead::Query) -> BoxFuture<'_, Result<dead::Page, Error>>;
 
     /// One dead letter with its request; `None` where there is none of this id.
@@ -89,7 +90,8 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<(), dead::Error>>;
 
-    /// What waits for each target that anything waits for or is dead for.
+    /// What waits for each target that anything waits for or is dead for. May be behind by what a
+    /// look-up already shows, for a second at most.
     fn backlog(&self) -> BoxFuture<'_, Result<Vec<Backlog>, Error>>;
 
     /// Whether it can accept, and what an operator should know.

@@ -204,7 +204,6 @@ impl<E: Engine> Rig<E> {
         let outcome = ended(work, End::Dead(DeadReason::Refused), self.now());
         lane.record(outcome, Hold::LetGo);
         self.wait_for(work.delivery, DeliveryState::Dead).await;
-        self.engine.settle().await;
         work.delivery
     }
 }
