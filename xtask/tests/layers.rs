@@ -14,14 +14,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fanway-store", &["types"]),
     ("fanway-store-local", &["store", "journal", "types"]),
     ("fanway-target", &["types"]),
-    ("fanway-dispatch", &["policy", "transform", "target", "store", "types"]),
+    (
+        "fanway-dispatch",
+        &["policy", "transform", "target", "store", "types"],
+    ),
     ("fanway-ingress", &["policy", "transform", "store", "types"]),
     ("fanway-config", &["policy", "transform", "types"]),
     ("fanway-admin", &["store", "dispatch", "types"]),
 ];
 
 /// Crates that put others together, and may use any.
-const FREE: &[&str] = &["fanway-server", "fanway-demo", "fanway-cli", "fanway-testkit", "xtask"];
+const FREE: &[&str] = &[
+    "fanway-server",
+    "fanway-demo",
+    "fanway-cli",
+    "fanway-testkit",
+    "xtask",
+];
 
 /// Crates of others, each with those of ours that may use it directly.
 const KEPT_IN: &[(&str, &[&str])] = &[
@@ -30,7 +39,20 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("axum", &["admin"]),
     ("hyper", &["ingress", "target", "cli", "demo", "server"]),
     ("jaq-core", &["transform"]),
-    ("tokio", &["store-local", "transform", "target", "dispatch", "ingress", "admin", "server", "demo", "cli"]),
+    (
+        "tokio",
+        &[
+            "store-local",
+            "transform",
+            "target",
+            "dispatch",
+            "ingress",
+            "admin",
+            "server",
+            "demo",
+            "cli",
+        ],
+    ),
 ];
 
 fn short(name: &str) -> &str {
@@ -40,18 +62,36 @@ fn short(name: &str) -> &str {
 /// Each member of the workspace with what it depends on, tests aside.
 fn members() -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
         .output()
         .expect("cargo runs, since it runs this test");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let dependencies = |package: &Value| {
-        let all = package["dependencies"].as_array().expect("dependencies").iter();
-        all.filter(|dependency| dependency["kind"] != "dev").map(|dependency| text(&dependency["name"])).collect()
+        let all = package["dependencies"]
+            .as_array()
+            .expect("dependencies")
+            .iter();
+        all.filter(|dependency| dependency["kind"] != "dev")
+            .map(|dependency| text(&dependency["name"]))
+            .collect()
     };
-    packages.iter().map(|package| (text(&package["name"]), dependencies(package))).collect()
+    packages
+        .iter()
+        .map(|package| (text(&package["name"]), dependencies(package)))
+        .collect()
 }
 
 #[test]
@@ -66,7 +106,10 @@ fn crates_use_only_what_their_room_may_use() {
             continue;
         };
         let ours = uses.iter().filter(|used| used.starts_with("fanway-"));
-        broken.extend(ours.filter(|used| !allowed.contains(&short(used))).map(|used| format!("{name} -> {used}")));
+        broken.extend(
+            ours.filter(|used| !allowed.contains(&short(used)))
+                .map(|used| format!("{name} -> {used}")),
+        );
     }
     assert!(broken.is_empty(), "arrows that must not be: {broken:#?}");
 }
@@ -77,7 +120,8 @@ fn heavy_crates_stay_in_their_rooms() {
     let mut broken = Vec::new();
     for (name, uses) in &members {
         for (kept, rooms) in KEPT_IN {
-            let is_outside = !rooms.contains(&short(name)) && !["testkit", "xtask"].contains(&short(name));
+            let is_outside =
+                !rooms.contains(&short(name)) && !["testkit", "xtask"].contains(&short(name));
             if is_outside && uses.iter().any(|used| used == kept) {
                 broken.push(format!("{name} -> {kept}"));
             }
@@ -85,6 +129,9 @@ fn heavy_crates_stay_in_their_rooms() {
     }
     assert!(broken.is_empty(), "arrows that must not be: {broken:#?}");
     for (kept, _) in KEPT_IN {
-        assert!(members.values().flatten().any(|used| used == kept), "{kept} is used nowhere: mend the table");
+        assert!(
+            members.values().flatten().any(|used| used == kept),
+            "{kept} is used nowhere: mend the table"
+        );
     }
 }
