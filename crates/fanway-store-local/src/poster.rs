@@ -153,7 +153,7 @@ impl Poster {
         self.step(Step::Forget)?;
         let (gone, tickets) = {
             let mut tail = self.commons.tail();
-            let gone = tail.take_posted(range.end);
+            let gone = tail.take_posted(range);
             let bytes = tail.bytes();
             self.commons.tail_bytes.store(bytes, Ordering::Relaxed);
             (gone, tail.posted_tickets())

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use fanway_types::{Message, MessageId, Outcome};
+use fanway_types::{Message, MessageId, Outcome, Verdict};
 use tokio::sync::oneshot;
 
 use crate::ledger::Changed;
@@ -38,6 +38,8 @@ struct Item {
     end: u64,
     record: Record,
     waiter: Option<oneshot::Sender<Changed>>,
+    /// It was posted with its message, ahead of its turn.
+    is_posted: bool,
 }
 
 /// A batch as it was committed.
@@ -50,8 +52,13 @@ struct Batch {
 /// A part of the tail, from its beginning, to be posted.
 #[derive(Debug)]
 pub(crate) struct Range {
+    /// Each with the position behind it. First what is in the range, in its order; then the ends
+    /// of deliveries, behind the range, of messages that are in it: most messages have ended by
+    /// now, and cost one row where that is known.
     pub(crate) records: Vec<(u64, Record)>,
     pub(crate) end: u64,
+    /// The places of what is behind the range.
+    ahead: Vec<u64>,
 }
 
 /// What was posted, for whoever drops it outside the lock.
@@ -116,6 +123,7 @@ impl Tail {
             end,
             record,
             waiter: waiter.filter(|_| !self.ended),
+            is_posted: false,
         });
     }
 
@@ -159,15 +167,54 @@ impl Tail {
         let count = self.items.partition_point(|item| item.end <= last_end);
         // A batch may be cut here: what counts is the order of records.
         let count = count.min(limit);
-        let items = self.items.range(..count);
-        let records: Vec<_> = items.map(|item| (item.end, item.record.clone())).collect();
-        let end = records.last().map_or(last_end, |(end, _)| *end);
-        Some(Range { records, end })
+        let end = self
+            .items
+            .range(..count)
+            .next_back()
+            .map_or(last_end, |item| item.end);
+        let items = self.items.range(..count).filter(|item| !item.is_posted);
+        let mut records: Vec<_> = items.map(|item| (item.end, item.record.clone())).collect();
+        let ahead = self.ends_behind(count, &records);
+        records.extend(ahead.iter().filter_map(|place| {
+            let item = self.at(*place)?;
+            Some((item.end, item.record.clone()))
+        }));
+        Some(Range {
+            records,
+            end,
+            ahead,
+        })
     }
 
-    /// Takes off what is posted up to `end`.
-    pub(crate) fn take_posted(&mut self, end: u64) -> Gone {
-        let count = self.items.partition_point(|item| item.end <= end);
+    /// The places, behind the first `count`, of ends of deliveries of the messages in `records`.
+    fn ends_behind(&self, count: usize, records: &[(u64, Record)]) -> Vec<u64> {
+        let behind = self.gone + count as u64;
+        let messages = records.iter().filter_map(|(_, record)| match record {
+            Record::Message(message) => Some(message.id),
+            _ => None,
+        });
+        let places = messages.filter_map(|id| self.places.get(&id)).flatten();
+        let is_end = |place: &u64| self.at(*place).is_some_and(|item| is_end(&item.record));
+        places
+            .copied()
+            .filter(|place| *place >= behind && is_end(place))
+            .collect()
+    }
+
+    fn at(&self, place: u64) -> Option<&Item> {
+        let index = usize::try_from(place.checked_sub(self.gone)?).ok()?;
+        self.items.get(index)
+    }
+
+    /// Takes off what was posted as a range.
+    pub(crate) fn take_posted(&mut self, range: &Range) -> Gone {
+        for place in &range.ahead {
+            let index = usize::try_from(place - self.gone).ok();
+            if let Some(item) = index.and_then(|index| self.items.get_mut(index)) {
+                item.is_posted = true;
+            }
+        }
+        let count = self.items.partition_point(|item| item.end <= range.end);
         let items: Vec<_> = self.items.drain(..count).collect();
         self.gone += count as u64;
         for item in &items {
@@ -176,10 +223,14 @@ impl Tail {
                 self.forget(id);
             }
         }
-        while self.batches.front().is_some_and(|batch| batch.end <= end) {
+        while self
+            .batches
+            .front()
+            .is_some_and(|batch| batch.end <= range.end)
+        {
             self.batches.pop_front();
         }
-        self.posted = self.posted.max(end);
+        self.posted = self.posted.max(range.end);
         Gone { items }
     }
 
@@ -197,10 +248,7 @@ impl Tail {
     pub(crate) fn find(&self, id: MessageId) -> Known {
         let mut known = Known::default();
         for place in self.places.get(&id).into_iter().flatten() {
-            let Some(item) = usize::try_from(place - self.gone)
-                .ok()
-                .and_then(|index| self.items.get(index))
-            else {
+            let Some(item) = self.at(*place) else {
                 continue;
             };
             match &item.record {
@@ -224,6 +272,12 @@ impl Tail {
                 }
             })
     }
+}
+
+/// Whether it ends a delivery. One that is to be attempted again isn't posted ahead of its turn:
+/// its lane looks for its due time when the turn has come.
+fn is_end(record: &Record) -> bool {
+    matches!(record, Record::Outcome(outcome) if matches!(outcome.verdict, Verdict::Ended(_)))
 }
 
 fn message_of(record: &Record) -> Option<MessageId> {
@@ -252,3 +306,6 @@ fn weight(record: &Record) -> u64 {
         Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => ITEM,
     }
 }
+
+#[cfg(test)]
+mod tests;
