@@ -16,11 +16,14 @@ use crate::entry::Entry;
 use crate::inner::{Inner, Intake, Settings};
 use crate::ledger::{self, Posting, open_writer};
 use crate::params::Params;
-use crate::poster::{Poster, post_recovered};
+use crate::poster::{Poster, RECORDS};
 use crate::reader::{Reader, StartError};
 use crate::record::Record;
 use crate::store::LocalStore;
 use crate::tuning::Tuning;
+
+/// Bytes of bodies beyond which a transaction takes no more records that were recovered.
+const RECOVERED: usize = 16 << 20;
 
 /// Why a data folder could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +166,35 @@ fn recover(opened: &journal::Opened, posting: &mut Posting) -> Result<u64, Error
     });
     post_recovered(posting, records, end)?;
     Ok(end)
+}
+
+/// Posts what a journal held that was opened: before anything is sent on.
+fn post_recovered(
+    posting: &mut Posting,
+    records: impl Iterator<Item = Result<(u64, Record), Error>>,
+    end: u64,
+) -> Result<(), Error> {
+    let mut chunk = Vec::new();
+    let mut bytes = 0;
+    for record in records {
+        let (position, record) = record?;
+        bytes += body_of(&record);
+        chunk.push((position, record));
+        if chunk.len() == RECORDS || bytes > RECOVERED {
+            posting.post(&chunk, position)?;
+            chunk.clear();
+            bytes = 0;
+        }
+    }
+    posting.post(&chunk, end)?;
+    Ok(())
+}
+
+fn body_of(record: &Record) -> usize {
+    match record {
+        Record::Message(message) => message.request.body.len(),
+        Record::Outcome(_) | Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => 0,
+    }
 }
 
 fn read(position: u64, bytes: Vec<u8>) -> Result<Record, Error> {

@@ -18,7 +18,6 @@ use crate::commons::{Commons, Rung};
 use crate::entry::Entry;
 use crate::ledger::{Error, Posted, Posting, prune};
 use crate::params::{Clock, Keep};
-use crate::record::Record;
 use crate::steps::Step;
 use crate::tail::{Gone, Range, Ticket};
 use crate::tuning::Tuning;
@@ -32,9 +31,7 @@ const LONGEST: Duration = Duration::from_millis(100);
 /// Bytes in the tail at which records rest as shortly as they may.
 const FULL: u64 = 24 << 20;
 /// Records that one transaction posts at most.
-const RECORDS: usize = 20_000;
-/// Bytes of bodies beyond which a transaction takes no more records that were recovered.
-const RECOVERED: usize = 16 << 20;
+pub(crate) const RECORDS: usize = 20_000;
 /// How long to wait after a posting for which the disk had no room.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -217,34 +214,5 @@ fn tell(waiting: &mut Vec<oneshot::Sender<()>>) {
     for waiter in waiting.drain(..) {
         // Whoever waited may have gone away.
         let _gone = waiter.send(());
-    }
-}
-
-/// Posts what a journal held that was opened: before anything is sent on.
-pub(crate) fn post_recovered(
-    posting: &mut Posting,
-    records: impl Iterator<Item = Result<(u64, Record), crate::open::Error>>,
-    end: u64,
-) -> Result<(), crate::open::Error> {
-    let mut chunk = Vec::new();
-    let mut bytes = 0;
-    for record in records {
-        let (position, record) = record?;
-        bytes += body_of(&record);
-        chunk.push((position, record));
-        if chunk.len() == RECORDS || bytes > RECOVERED {
-            posting.post(&chunk, position)?;
-            chunk.clear();
-            bytes = 0;
-        }
-    }
-    posting.post(&chunk, end)?;
-    Ok(())
-}
-
-fn body_of(record: &Record) -> usize {
-    match record {
-        Record::Message(message) => message.request.body.len(),
-        Record::Outcome(_) | Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => 0,
     }
 }
