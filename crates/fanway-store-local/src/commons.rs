@@ -12,6 +12,7 @@ use fanway_types::{MessageId, Plan, PlanHash, TargetName};
 use tokio::sync::{oneshot, watch};
 
 use crate::feed::Feed;
+use crate::headroom::Headroom;
 use crate::ledger::Error;
 use crate::metrics::Metrics;
 use crate::tail::Tail;
@@ -33,14 +34,24 @@ pub(crate) struct Commons {
     pub(crate) gate: Gate,
     /// Bytes of messages in the ledger that haven't ended.
     pub(crate) backlog: AtomicU64,
-    /// Why nothing is posted any more.
-    failed: Mutex<Option<Arc<Error>>>,
+    pub(crate) headroom: Headroom,
+    /// Why nothing is posted.
+    trouble: Mutex<Option<Trouble>>,
     pub(crate) metrics: Metrics,
+}
+
+/// Why nothing is posted.
+#[derive(Clone, Debug)]
+pub(crate) enum Trouble {
+    /// The disk has no room; it is tried again and again.
+    Stuck,
+    /// The ledger failed, until the next start.
+    Failed(Arc<Error>),
 }
 
 impl Commons {
     /// What an opened store begins with, its ledger posted up to `posted`.
-    pub(crate) fn new(posted: u64, backlog: u64, feed_room: Room) -> Self {
+    pub(crate) fn new(posted: u64, backlog: u64, feed_room: Room, headroom: Headroom) -> Self {
         Self {
             tail: Mutex::new(Tail::new(posted)),
             feeds: Mutex::default(),
@@ -52,7 +63,8 @@ impl Commons {
             bell: Bell::default(),
             gate: Gate::default(),
             backlog: AtomicU64::new(backlog),
-            failed: Mutex::default(),
+            headroom,
+            trouble: Mutex::default(),
             metrics: Metrics::default(),
         }
     }
@@ -106,9 +118,10 @@ impl Commons {
         }
     }
 
-    /// Notes that the ledger can't be posted to until the next start.
-    pub(crate) fn fail(&self, error: Arc<Error>) {
-        *lock(&self.failed) = Some(error);
+    /// Notes that nothing is posted, and why; `None` that all is well again. Returns what was noted
+    /// before.
+    pub(crate) fn note_trouble(&self, trouble: Option<Trouble>) -> Option<Trouble> {
+        std::mem::replace(&mut *lock(&self.trouble), trouble)
     }
 
     /// Whether it is closed.
@@ -125,8 +138,8 @@ impl Commons {
             .for_each(Waker::wake);
     }
 
-    pub(crate) fn failure(&self) -> Option<Arc<Error>> {
-        lock(&self.failed).clone()
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        lock(&self.trouble).clone()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The inside of an open store: its threads' common ground, the journal's intake, the readers.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,13 +11,18 @@ use fanway_store::{Error, Problem, accept, dead};
 use fanway_types::{ByteCount, MemoryBudget, Message};
 use tokio::sync::oneshot;
 
-use crate::commons::Commons;
+use crate::commons::{Commons, Trouble};
 use crate::entry::{Entry, Waiter};
 use crate::ledger::{self, Changed};
 use crate::params::{Clock, Keep, Syncing};
 use crate::reader::Reader;
 use crate::record::Record;
 use crate::tail::Ticket;
+
+/// Why messages are refused.
+const BACKLOG_FULL: &str = "the backlog has reached store.max";
+const LEDGER_STUCK: &str = "the disk has no room for the ledger";
+const DISK_NEARLY_FULL: &str = "the disk is nearly full, and the ledger needs what is left";
 
 /// What a caller is told to wait when posting has fallen behind.
 const BEHIND: Duration = Duration::from_secs(1);
@@ -33,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) budget: MemoryBudget,
     pub(crate) intake: Mutex<Intake>,
     pub(crate) settings: Settings,
+    /// The bytes of the last group, where the journal had no room for it.
+    pub(crate) last_refused: AtomicU64,
 }
 
 /// What of the parameters is needed while the store runs.
@@ -42,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) keep: Keep,
     pub(crate) max: Option<ByteCount>,
     pub(crate) sync: Syncing,
+    /// The journal's room that only outcomes may use.
+    pub(crate) reserve: u64,
     /// Bytes in the tail beyond which nothing is accepted.
     pub(crate) tail: ByteCount,
 }
@@ -110,8 +119,16 @@ impl Inner {
 
     /// Why nothing is accepted now.
     pub(crate) fn refusal(&self) -> Option<accept::Error> {
-        if let Some(error) = self.commons.failure() {
-            return Some(accept::Error::Closed(format!("the ledger failed: {error}")));
+        let full = |reason| accept::Error::Full {
+            reason,
+            retry_after: FULL,
+        };
+        match self.commons.trouble() {
+            Some(Trouble::Failed(error)) => {
+                return Some(accept::Error::Closed(format!("the ledger failed: {error}")));
+            }
+            Some(Trouble::Stuck) => return Some(full(LEDGER_STUCK)),
+            None => {}
         }
         if self.commons.tail_bytes.load(Ordering::Relaxed) > self.settings.tail.get() {
             return Some(accept::Error::Behind {
@@ -120,12 +137,11 @@ impl Inner {
         }
         let backlog = self.commons.backlog.load(Ordering::Relaxed);
         if self.settings.max.is_some_and(|max| backlog >= max.get()) {
-            return Some(accept::Error::Full {
-                reason: "the backlog has reached store.max",
-                retry_after: FULL,
-            });
+            return Some(full(BACKLOG_FULL));
         }
-        None
+        let unposted = self.commons.tail_bytes.load(Ordering::Relaxed);
+        let missing = self.commons.headroom.missing(unposted);
+        missing.map(|_| full(DISK_NEARLY_FULL))
     }
 
     pub(crate) fn accept(
@@ -143,6 +159,7 @@ impl Inner {
             let plan = message.plan;
             return Err(accept::Error::Closed(format!("plan {plan} isn't kept")));
         }
+        let size = messages.iter().map(|m| m.request.body.len() as u64).sum();
         let (sender, receiver) = oneshot::channel();
         let mut entries: Vec<_> = messages
             .into_iter()
@@ -156,8 +173,18 @@ impl Inner {
             Some(last) => last.waiter = Waiter::Durable(sender),
             None => drop(sender.send(Ok(()))),
         }
-        self.append(entries, Class::Message).map_err(refused)?;
+        let appended = self.append(entries, Class::Message);
+        let was_full = matches!(appended, Err(Rejected::Full { .. }));
+        self.last_refused
+            .store(if was_full { size } else { 0 }, Ordering::Relaxed);
+        appended.map_err(refused)?;
         Ok(receiver)
+    }
+
+    /// Whether the journal has no room for a message like the last one, which was refused.
+    fn is_too_full_for_the_last(&self, room: u64) -> bool {
+        let size = self.last_refused.load(Ordering::Relaxed);
+        size > 0 && room < self.settings.reserve.saturating_add(size)
     }
 
     /// Appends a change and waits until the ledger shows it.
@@ -211,7 +238,7 @@ impl Inner {
         let health = journal.health();
         if let Some(poison) = health.poisoned {
             add("journal_poisoned", poison.to_string());
-        } else if health.full_for_messages {
+        } else if health.full_for_messages || self.is_too_full_for_the_last(health.room) {
             let cause = health.starved.map_or_else(
                 || "posting has fallen behind".to_owned(),
                 |error| error.to_string(),
@@ -223,7 +250,8 @@ impl Inner {
             Some(accept::Error::Behind { .. }) => {
                 add("behind", "posting has fallen behind".to_owned());
             }
-            Some(other) => add("backlog_full", other.to_string()),
+            Some(accept::Error::Full { reason, .. }) => add(code_of(reason), reason.to_owned()),
+            Some(other) => add("refusing", other.to_string()),
             None => {}
         }
         problems
@@ -237,6 +265,15 @@ impl Drop for Inner {
         if let Some(poster) = poster {
             let _panicked = poster.join();
         }
+    }
+}
+
+/// The stable word for a reason why messages are refused.
+fn code_of(reason: &str) -> &'static str {
+    match reason {
+        LEDGER_STUCK => "ledger_full",
+        DISK_NEARLY_FULL => "disk_full",
+        _ => "backlog_full",
     }
 }
 

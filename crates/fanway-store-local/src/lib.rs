@@ -18,6 +18,7 @@ mod commit;
 mod commons;
 mod entry;
 mod feed;
+mod headroom;
 mod inner;
 mod lane;
 mod ledger;
@@ -35,6 +36,7 @@ mod unposted;
 mod view;
 
 pub use crate::codec::Damage;
+pub use crate::headroom::{FreeSpace, free_space};
 pub use crate::ledger::{Error as LedgerError, Report, check};
 pub use crate::open::{Error as OpenError, journal_path, largest_message, ledger_path};
 pub use crate::params::{Bodies, Clock, Keep, Params, Syncing};

@@ -1,6 +1,7 @@
 //! Opening a data folder: recovery, and the threads.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -13,8 +14,9 @@ use crate::codec;
 use crate::commit::Commits;
 use crate::commons::Commons;
 use crate::entry::Entry;
+use crate::headroom::{Headroom, free_space};
 use crate::inner::{Inner, Intake, Settings};
-use crate::ledger::{self, Posting, open_writer};
+use crate::ledger::{self, Posting, checkpoint, open_writer};
 use crate::params::Params;
 use crate::poster::{Poster, RECORDS};
 use crate::reader::{Reader, StartError};
@@ -58,6 +60,11 @@ pub enum Error {
     /// The ledger could not be opened or posted to.
     #[error("the ledger failed")]
     Ledger(#[from] ledger::Error),
+    /// The disk has no room for the ledger to take over what the journal holds.
+    #[error(
+        "the disk has no room for what the journal holds: free some and start again; nothing is lost"
+    )]
+    NoRoom(#[source] ledger::Error),
     /// A thread could not be started.
     #[error(transparent)]
     Thread(#[from] StartError),
@@ -100,16 +107,24 @@ impl LocalStore {
             path: path.clone(),
             source,
         })?;
-        let opened = journal::open(
-            journal_params(&params),
-            Arc::clone(&params.fs),
-            &params.owner,
-        )?;
+        let journal_params = journal_params(&params);
+        let reserve = journal_params.reserve;
+        let opened = journal::open(journal_params, Arc::clone(&params.fs), &params.owner)?;
         let ledger = ledger_path(path);
         let mut posting = Posting::new(open_writer(&ledger)?, params.keep.bodies)?;
         let posted = recover(&opened, &mut posting)?;
 
-        let commons = Arc::new(Commons::new(posted, posting.backlog(), tuning.feed));
+        let headroom = Headroom::new(tuning.log);
+        let folder = path.clone();
+        let free = tuning.free.clone();
+        let free = free.unwrap_or_else(|| Arc::new(move || free_space(&folder)));
+        headroom.note(free());
+        let commons = Arc::new(Commons::new(
+            posted,
+            posting.backlog(),
+            tuning.feed,
+            headroom,
+        ));
         for plan in posting.plans()? {
             commons.add_plan(&plan);
         }
@@ -127,6 +142,7 @@ impl LocalStore {
             clock: Arc::clone(&params.clock),
             checkpointer,
             tuning,
+            free,
             pruned: None,
         };
         let poster = poster.start().map_err(StartError::Thread)?;
@@ -136,6 +152,7 @@ impl LocalStore {
             keep: params.keep,
             max: params.max,
             sync: params.sync,
+            reserve,
         };
         let intake = Mutex::new(Intake {
             journal: Some(journal),
@@ -149,6 +166,7 @@ impl LocalStore {
             budget: params.budget,
             intake,
             settings,
+            last_refused: AtomicU64::new(0),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -164,7 +182,10 @@ fn recover(opened: &journal::Opened, posting: &mut Posting) -> Result<u64, Error
         let (position, bytes) = record.map_err(|error| Error::Records(Box::new(error)))?;
         Ok((position.0, read(position.0, bytes)?))
     });
-    post_recovered(posting, records, end)?;
+    post_recovered(posting, records, end).map_err(|error| match error {
+        Error::Ledger(error) if error.is_full() => Error::NoRoom(error),
+        other => other,
+    })?;
     Ok(end)
 }
 
@@ -182,6 +203,8 @@ fn post_recovered(
         chunk.push((position, record));
         if chunk.len() == RECORDS || bytes > RECOVERED {
             posting.post(&chunk, position)?;
+            // The log would otherwise take as much room as the journal did.
+            checkpoint(posting.connection_mut())?;
             chunk.clear();
             bytes = 0;
         }

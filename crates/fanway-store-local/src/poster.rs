@@ -14,8 +14,9 @@ use fanway_journal::{Journal, Position};
 use tokio::sync::oneshot;
 
 use crate::checkpointer::Checkpointer;
-use crate::commons::{Commons, Rung};
+use crate::commons::{Commons, Rung, Trouble};
 use crate::entry::Entry;
+use crate::headroom::FreeSpace;
 use crate::ledger::{Error, Posted, Posting, prune};
 use crate::params::{Clock, Keep};
 use crate::steps::Step;
@@ -44,6 +45,7 @@ pub(crate) struct Poster {
     pub(crate) clock: Clock,
     pub(crate) checkpointer: Checkpointer,
     pub(crate) tuning: Tuning,
+    pub(crate) free: FreeSpace,
     pub(crate) pruned: Option<Instant>,
 }
 
@@ -85,15 +87,15 @@ impl Poster {
                 return;
             }
             let turn = self.turn(&rung);
-            self.look_at_journal();
+            self.look_at_disk();
             match turn {
                 Ok(()) if rung.close && self.commons.tail().oldest().is_none() => return,
-                Ok(()) => tell(&mut waiting),
+                Ok(()) => {
+                    self.all_is_well();
+                    tell(&mut waiting);
+                }
                 Err(Broken::Ledger(error)) if error.is_full() => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "no room to post to the ledger"
-                    );
+                    self.is_stuck(&error);
                     if rung.close {
                         // What isn't posted is in the journal, and is posted at the next start.
                         return;
@@ -105,12 +107,25 @@ impl Poster {
                         error = &error as &dyn std::error::Error,
                         "posting to the ledger failed"
                     );
-                    self.commons.fail(Arc::new(error));
+                    self.commons
+                        .note_trouble(Some(Trouble::Failed(Arc::new(error))));
                     self.commons.gate.shut();
                     return;
                 }
                 Err(Broken::Died) => return,
             }
+        }
+    }
+
+    fn is_stuck(&self, error: &Error) {
+        if self.commons.note_trouble(Some(Trouble::Stuck)).is_none() {
+            tracing::warn!(%error, "the disk has no room for the ledger: nothing is posted until it has");
+        }
+    }
+
+    fn all_is_well(&self) {
+        if self.commons.note_trouble(None).is_some() {
+            tracing::info!("the ledger is posted to again");
         }
     }
 
@@ -179,8 +194,9 @@ impl Poster {
         }
     }
 
-    /// Shuts the gate where the journal can keep no outcomes, and opens it where it can again.
-    fn look_at_journal(&self) {
+    /// Notes what room the disk has. Shuts the gate where the journal can keep no outcomes, and opens it where it can again.
+    fn look_at_disk(&self) {
+        self.commons.headroom.note((self.free)());
         let health = self.journal.health();
         if health.poisoned.is_some() || health.full_for_outcomes {
             self.commons.gate.shut();

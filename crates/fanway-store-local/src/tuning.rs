@@ -6,6 +6,7 @@ use std::time::Duration;
 use fanway_store::lane::Room;
 use fanway_types::ByteCount;
 
+use crate::headroom::FreeSpace;
 use crate::steps::Steps;
 
 /// Sizes and times inside the store. [`Tuning::default`] is what a server runs with.
@@ -24,6 +25,8 @@ pub struct Tuning {
     /// Bytes of the ledger's write-ahead log beyond which posting waits for a checkpoint. 32 MiB
     /// by default.
     pub log: ByteCount,
+    /// Tells what the disk has left; by default the file system is asked.
+    pub free: Option<FreeSpace>,
     /// Where the posting thread is to die; by default nowhere.
     pub steps: Steps,
 }
@@ -39,6 +42,7 @@ impl Default for Tuning {
             rest: Duration::from_millis(400),
             prune: Duration::from_secs(10),
             log: ByteCount::mib(32),
+            free: None,
             steps: Steps::default(),
         }
     }

@@ -1,6 +1,8 @@
 //! A full disk, a poisoned journal, posting that lags or has ended.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fanway_journal::faulty::{Crash, Noticed, Op};
@@ -213,4 +215,48 @@ async fn nobody_waits_for_a_posting_thread_that_has_died() {
     let letter = store.dead_letter(work[0].delivery).await;
     let redriven = letter.expect("the ledger can be read").is_none();
     assert!(redriven, "it was durable, and is done by the next process");
+}
+
+#[tokio::test]
+async fn messages_are_refused_while_the_ledger_needs_what_the_disk_has_left() {
+    let left = Arc::new(AtomicU64::new(u64::MAX));
+    let says = Arc::clone(&left);
+    let mut folder = Folder::faulty();
+    folder.tuning = Tuning {
+        free: Some(Arc::new(move || {
+            Some(ByteCount::new(says.load(Ordering::SeqCst)))
+        })),
+        ..Tuning::default()
+    };
+    let log = folder.tuning.log.get();
+    let mut scene = Scene::new(folder);
+    let store = scene.open().await;
+    let mut lane = store.lane(&name("stock")).expect("the only lane");
+    scene.accept(&store, 1, 100).await.expect("there is room");
+
+    left.store(log - 1, Ordering::SeqCst);
+    // A posting looks at the disk.
+    store.posted().await.expect("the ledger is well");
+    let refused = scene.accept(&store, 1, 100).await;
+    assert!(
+        matches!(refused, Err(accept::Error::Full { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(problems(&store), ["disk_full"]);
+    let work = take(&mut *lane, NOW).await;
+    let changed = store.changed(work[0].delivery.message);
+    deliver(&mut *lane, &work);
+    changed.await;
+    let view = view(&store, work[0].delivery.message)
+        .await
+        .expect("it was accepted");
+    assert_eq!(view.deliveries[0].state, DeliveryState::Delivered);
+
+    left.store(u64::MAX, Ordering::SeqCst);
+    store.posted().await.expect("the ledger is well");
+    scene
+        .accept(&store, 1, 100)
+        .await
+        .expect("there is room again");
+    assert_eq!(problems(&store), [""; 0]);
 }
