@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use fanway_types::TargetName;
+use fanway_types::{ByteCount, TargetName};
 
 use crate::check::{Check, Finding};
 use crate::environment::Environment;
@@ -74,6 +74,10 @@ pub(crate) static SECTION: Section = Section {
         },
     ],
 };
+
+/// What a segment of the local store has to have beyond a body: room for the message's headers and
+/// the journal's own. The same as in its `largest_message`, which the config mustn't depend on.
+const BESIDE_BODY: ByteCount = ByteCount::kib(64);
 
 const SMALLEST: &str = "the smallest config is
 targets:
@@ -169,13 +173,49 @@ fn read(fields: &Fields<'_>) -> Option<Config> {
         warn_unused(check, target_entries.unwrap_or_default(), &known);
     }
     version?;
+    let (server, store) = (server?, store?);
+    check_body(fields, &server, &store);
     Some(Config {
-        server: server?,
-        store: store?,
+        server,
+        store,
         targets: targets?.into_iter().collect::<Option<_>>()?,
         routes: routes?,
         warnings: Vec::new(),
     })
+}
+
+/// A body has to fit into a segment. Where its limit is only the default, a small segment lowers it.
+fn check_body(fields: &Fields<'_>, server: &Server, store: &Store) {
+    let (max_body, segment) = (server.max_body, store.segment);
+    let most = ByteCount::new(segment.get().saturating_sub(BESIDE_BODY.get()));
+    if max_body <= most {
+        return;
+    }
+    let written_segment = written(fields, "store", "segment");
+    if let Some(node) = written(fields, "server", "max_body") {
+        let message = format!("\"max_body\" is more than fits into a segment of {segment}: {most}");
+        let finding = Finding::new(Code::Fit, node.span, message);
+        fields.check.report(match written_segment {
+            Some(segment) => finding.also(segment.span, "the segment"),
+            None => finding,
+        });
+    } else {
+        // Segments are smaller than the default of `max_body` only where they were written.
+        let span = written_segment.map_or(fields.span, |node| node.span);
+        let message = format!(
+            "no body of more than {most} fits into a segment of {segment}, so that is the limit instead of the {max_body} of `server.max_body`"
+        );
+        fields.check.warn(Finding::new(Code::Fit, span, message));
+    }
+}
+
+/// What was written for a key of a section.
+fn written<'a>(fields: &Fields<'a>, section: &'static str, key: &str) -> Option<&'a Node> {
+    let yaml::Value::Mapping(entries) = &fields.entry(section)?.node.value else {
+        return None;
+    };
+    let entry = entries.iter().find(|entry| entry.key == key)?;
+    Some(&entry.node)
 }
 
 /// The entries of a mapping that has to be there, and has to have some.

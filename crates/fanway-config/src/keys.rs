@@ -107,11 +107,14 @@ impl Kind {
                 "a duration above 0 such as 250ms, 10s, 1h30m or 30d".to_owned()
             }
             Self::Size { least, most } if most.get() == u64::MAX => {
-                format!("a size of {least} or more, such as 10MiB")
+                format!(
+                    "a size of {least} or more, such as {}",
+                    size_within(*least, *most)
+                )
             }
             Self::Size { least, most } => format!(
                 "a size from {least} to {most}, such as {}",
-                most.min(&ByteCount::mib(10))
+                size_within(*least, *most)
             ),
             Self::Count { least, most } if least == most => format!("{least}"),
             Self::Count {
@@ -187,6 +190,17 @@ impl Kind {
             _ => None,
         }
     }
+}
+
+/// An example of a size: 10 MiB, or what is nearest to twice the least where that is too little.
+fn size_within(least: ByteCount, most: ByteCount) -> ByteCount {
+    let usual = ByteCount::mib(10);
+    let fits = if least <= usual {
+        usual
+    } else {
+        ByteCount::new(least.get().saturating_mul(2))
+    };
+    fits.min(most)
 }
 
 /// `a, b or c`.

@@ -23,7 +23,8 @@ pub struct Server {
     pub public_url: Option<HttpUrl>,
     /// The most memory for messages in lanes and bodies on their way in.
     pub memory: ByteCount,
-    /// The largest body; at most `memory`.
+    /// The largest body; at most `memory`. Where it is the default it may be more than fits into a
+    /// segment, which is a warning: what fits is the limit then.
     pub max_body: ByteCount,
     /// The most connections at a time.
     pub connections: NonZeroU32,
@@ -82,7 +83,7 @@ pub(crate) static SECTION: Section = Section {
                 most: ByteCount::mib(48),
             },
             default: Default::Is("10MiB"),
-            about: "The largest body. Beyond it senders get 413. No more than `memory`.",
+            about: "The largest body. Beyond it senders get 413. No more than `memory`, and 64KiB less than `store.segment` at most.",
         },
         Key {
             name: "connections",

@@ -57,7 +57,7 @@ pub enum Bodies {
     All,
     /// Those of messages with a dead delivery.
     Failures,
-    /// Nobody's, except that a dead letter keeps its request.
+    /// Nobody's: dead letters are listed, but can't be sent again.
     None,
 }
 
@@ -138,7 +138,7 @@ static KEEP: Section = Section {
             name: "bodies",
             kind: Kind::Choice(&["failures", "all", "none"]),
             default: Default::Is("failures"),
-            about: "Whose bodies are kept after the message has ended: those of `failures`, `all` or `none`. A dead letter keeps its request in any case.",
+            about: "Whose bodies are kept after the message has ended: those of `failures`, `all` or `none`. With `none` dead letters are listed, but can't be sent again.",
         },
     ],
 };

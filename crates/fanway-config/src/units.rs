@@ -14,8 +14,29 @@ const UNITS: [(&str, u64); 5] = [
 /// Ten years: a wait beyond it is a slip, and far from where clocks overflow.
 const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
 
-/// Reads whole numbers with units, the larger unit first; `None` where it is no such text.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+/// Why a text is no duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    /// It isn't written as one.
+    #[error("whole numbers with units are expected, the larger unit first")]
+    Form,
+    /// It is longer than any wait that makes sense.
+    #[error("the longest is 3650d")]
+    TooLong,
+}
+
+/// Reads whole numbers with units, the larger unit first.
+pub(crate) fn duration(text: &str) -> Result<Duration, Error> {
+    let millis = milliseconds(text).ok_or(Error::Form)?;
+    let duration = Duration::from_millis(millis);
+    if duration > LONGEST {
+        return Err(Error::TooLong);
+    }
+    Ok(duration)
+}
+
+/// `None` where the text is no duration; `u64::MAX` stands for all that is more.
+fn milliseconds(text: &str) -> Option<u64> {
     let mut millis: u64 = 0;
     let mut units = &UNITS[..];
     let mut left = text;
@@ -28,26 +49,26 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
                 .unwrap_or(after.len()),
         );
         let at = units.iter().position(|(name, _)| *name == unit)?;
-        millis = number
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(units[at].1)?
-            .checked_add(millis)?;
+        if number.is_empty() {
+            return None;
+        }
+        // Digits only, so it fails where the number is too large.
+        let number = number.parse::<u64>().unwrap_or(u64::MAX);
+        millis = number.saturating_mul(units[at].1).saturating_add(millis);
         units = &units[at + 1..];
         left = after;
     }
-    let duration = Duration::from_millis(millis);
-    (!text.is_empty() && duration <= LONGEST).then_some(duration)
+    (!text.is_empty()).then_some(millis)
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::duration;
+    use super::{Error, duration};
 
     #[track_caller]
-    fn check(text: &str, expected: Option<u64>) {
+    fn check(text: &str, expected: Result<u64, Error>) {
         assert_eq!(
             duration(text),
             expected.map(Duration::from_millis),
@@ -57,33 +78,35 @@ mod tests {
 
     #[test]
     fn durations_are_whole_numbers_with_units() {
-        check("250ms", Some(250));
-        check("10s", Some(10_000));
-        check("5m", Some(300_000));
-        check("1h", Some(3_600_000));
-        check("30d", Some(2_592_000_000));
-        check("1h30m", Some(5_400_000));
-        check("1s500ms", Some(1_500));
-        check("0s", Some(0));
+        check("250ms", Ok(250));
+        check("10s", Ok(10_000));
+        check("5m", Ok(300_000));
+        check("1h", Ok(3_600_000));
+        check("30d", Ok(2_592_000_000));
+        check("1h30m", Ok(5_400_000));
+        check("1s500ms", Ok(1_500));
+        check("0s", Ok(0));
     }
 
     #[test]
     fn anything_else_is_refused() {
         for text in [
-            "",
-            "10",
-            "s",
-            "1.5s",
-            "-1s",
-            "10 s",
-            "10S",
-            "30m1h",
-            "1h1h",
-            "1h30",
+            "", "10", "s", "1.5s", "-1s", "10 s", "10S", "30m1h", "1h1h", "1h30",
+        ] {
+            check(text, Err(Error::Form));
+        }
+    }
+
+    #[test]
+    fn more_than_ten_years_is_too_long() {
+        check("3650d", Ok(315_360_000_000));
+        for text in [
+            "3650d1ms",
             "9999d",
             "99999999999999999999s",
+            "18446744073709551615ms",
         ] {
-            check(text, None);
+            check(text, Err(Error::TooLong));
         }
     }
 }

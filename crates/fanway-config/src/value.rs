@@ -44,7 +44,11 @@ fn expected<T>(value: Option<T>) -> Result<T, Refusal> {
 impl FromText for Duration {
     fn from_text(text: &str, kind: &Kind) -> Result<Self, Refusal> {
         let may_be_zero = matches!(short(kind), Kind::Duration(Least::Zero));
-        expected(units::duration(text).filter(|duration| may_be_zero || !duration.is_zero()))
+        match units::duration(text) {
+            Ok(duration) if may_be_zero || !duration.is_zero() => Ok(duration),
+            Ok(_) | Err(units::Error::Form) => Err(Refusal::Unexpected),
+            Err(error @ units::Error::TooLong) => Err(Refusal::Because(error.to_string())),
+        }
     }
 }
 

@@ -246,11 +246,6 @@ impl Assembly {
         for note in self.store.health().notes {
             tracing::warn!(note, "the store");
         }
-        let (max_body, segment) = (self.config.server.max_body, self.config.store.segment);
-        let taken = parts::limits(&self.config).max_body;
-        if taken < max_body {
-            tracing::warn!(%max_body, %segment, %taken, "no larger body fits into a segment");
-        }
     }
 }
 

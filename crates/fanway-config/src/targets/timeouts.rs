@@ -72,10 +72,11 @@ fn read_parts(fields: &Fields<'_>) -> Option<Timeouts> {
     for (name, part) in [("connect", connect), ("first_byte", first_byte)] {
         if let Some(entry) = fields.entry(name).filter(|_| part > whole) {
             let message = format!("\"{name}\" is longer than the whole attempt");
-            fields.check.report(
-                Finding::new(Code::Fit, entry.node.span, message)
-                    .hint("`whole` is 10s where it isn't given"),
-            );
+            let finding = Finding::new(Code::Fit, entry.node.span, message);
+            fields.check.report(match fields.entry("whole") {
+                Some(whole) => finding.also(whole.node.span, "the whole attempt"),
+                None => finding.hint("`whole` is 10s where it isn't given"),
+            });
             fits = false;
         }
     }

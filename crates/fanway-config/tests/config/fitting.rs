@@ -214,6 +214,10 @@ fn sections_fit_in_themselves() {
         "1:21: \"max_body\" is larger than \"memory\", so the largest bodies never have room [FW0108]",
     );
     check(
+        &with_top("server: { max_body: 1MiB }\nstore: { segment: 1MiB }"),
+        "1:21: \"max_body\" is more than fits into a segment of 1MiB: 960KiB [FW0108]",
+    );
+    check(
         &with_top("server: { listen: 127.0.0.1:8081 }"),
         "1:19: \"listen\" and \"admin\" are the same address [FW0108]",
     );
@@ -228,4 +232,24 @@ fn sections_fit_in_themselves() {
     config(&with_top(
         "server: { listen: 127.0.0.1:0, admin: 127.0.0.1:0 }",
     ));
+}
+
+#[test]
+fn a_body_takes_what_a_segment_has_beyond_64_kib() {
+    let both = "server: { max_body: 960KiB }\nstore: { segment: 1MiB }";
+    assert!(config(&with_top(both)).warnings.is_empty());
+}
+
+#[test]
+fn a_segment_that_lowers_the_default_of_max_body_is_a_warning() {
+    let warnings = config(&with_top("store: { segment: 1MiB }")).warnings;
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(
+        warnings[0].to_string().lines().next(),
+        Some(
+            "fanway.yaml:1:19: no body of more than 960KiB fits into a segment of 1MiB, so that is the limit instead of the 10MiB of `server.max_body` [FW0108]"
+        )
+    );
+    let fitting = config(&with_top("store: { segment: 16MiB }"));
+    assert!(fitting.warnings.is_empty());
 }

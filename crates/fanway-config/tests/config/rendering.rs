@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::scene::{config, errors};
+use crate::scene::{config, errors, with_target};
 
 #[test]
 fn everything_that_is_wrong_is_said_at_once() {
@@ -193,5 +193,26 @@ fn columns_count_characters() {
           |                                      ^^^
 
     3 errors; the codes are explained in docs/errors/config.md
+    "#);
+}
+
+#[test]
+fn a_part_of_a_timeout_is_shown_with_the_whole_where_that_is_written() {
+    assert_snapshot!(errors(&with_target("timeout: { whole: 1s, connect: 5s }")), @r#"
+    fanway.yaml:4:36: "connect" is longer than the whole attempt [FW0108]
+        4 |     timeout: { whole: 1s, connect: 5s }
+          |                                    ^^
+        4 |     timeout: { whole: 1s, connect: 5s }
+          |                       -- the whole attempt
+
+    1 error; the codes are explained in docs/errors/config.md
+    "#);
+    assert_snapshot!(errors(&with_target("timeout: { connect: 11s }")), @r#"
+    fanway.yaml:4:25: "connect" is longer than the whole attempt [FW0108]
+        4 |     timeout: { connect: 11s }
+          |                         ^^^
+          = hint: `whole` is 10s where it isn't given
+
+    1 error; the codes are explained in docs/errors/config.md
     "#);
 }

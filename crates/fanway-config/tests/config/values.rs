@@ -57,6 +57,14 @@ fn units_are_in_the_values() {
         &with_top("store: { segment: 10KiB }"),
         "1:19: expected a size from 1MiB to 1GiB, such as 10MiB, found \"10KiB\" [FW0105]",
     );
+    check(
+        &with_top("server: { memory: 10MiB }"),
+        "1:19: expected a size of 16MiB or more, such as 32MiB, found \"10MiB\" [FW0105]",
+    );
+    check(
+        &with_target("idle: 5000d"),
+        "4:11: expected a duration above 0 such as 250ms, 10s, 1h30m or 30d, found \"5000d\": the longest is 3650d [FW0105]",
+    );
 }
 
 #[test]
@@ -245,7 +253,7 @@ store:
   path: /data
   sync: interval
   interval: 50ms
-  segment: 1MiB
+  segment: 2MiB
   max: 10GiB
   keep: { messages: 1h, history: 2d, dead: 3d, bodies: all }";
     let config = config(&with_top(text));
