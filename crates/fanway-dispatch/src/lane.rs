@@ -5,6 +5,7 @@
 //! what attempts it may. Attempts are driven inside the task. There is one timer, for the earliest
 //! thing that is waited for, however many deliveries wait.
 
+mod change;
 mod detail;
 mod flight;
 mod gate;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fanway_policy::breaker::{self, State};
+use fanway_policy::breaker::{self, Cause, State};
 use fanway_policy::retry;
 use fanway_store::lane::{Room, Work};
 use fanway_store::{Error, Store};
@@ -41,6 +42,7 @@ use crate::handle::{Breaker, Handle, Snapshot};
 use crate::metrics::LaneMetrics;
 use crate::plans::{Known, Plans};
 use crate::shutdown::{Shutdown, Stage};
+use change::Change;
 use flight::{Flight, Landed};
 use gate::{Gate, Now};
 use horizon::Horizon;
@@ -325,12 +327,30 @@ impl Lane {
             bytes: self.window.bytes(),
         };
         let before = self.handle.snapshot();
-        if before.breaker != snapshot.breaker {
-            let (from, to) = (before.breaker.as_str(), snapshot.breaker.as_str());
-            tracing::info!(target_name = %self.name, from, to, "the breaker has changed");
+        if let Some(change) = Change::between(before.breaker, snapshot.breaker) {
+            self.log(change, snapshot.breaker);
         }
         self.metrics.show(&snapshot);
         self.handle.publish(snapshot);
+    }
+
+    /// An outage is told when it begins and when it ends; the probes between are for those who ask.
+    fn log(&self, change: Change, to: Breaker) {
+        let target_name = &self.name;
+        match change {
+            Change::Opened => {
+                let cause = match self.gate.cause() {
+                    Some(Cause::Credentials) => "the target refuses the credentials",
+                    Some(Cause::Failures) | None => "the target has failed too often",
+                };
+                tracing::warn!(%target_name, cause, "the breaker has opened");
+            }
+            Change::Probed => {
+                let to = to.as_str();
+                tracing::debug!(%target_name, to, "the breaker has changed");
+            }
+            Change::Closed => tracing::info!(%target_name, "the breaker has closed"),
+        }
     }
 
     fn held_by(&self, now: Instant) -> Option<HeldBy> {

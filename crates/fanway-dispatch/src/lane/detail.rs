@@ -7,16 +7,30 @@ use std::sync::Arc;
 use fanway_target::Exchange;
 use fanway_types::Outcome;
 
+/// What an operator has to know of a redirect, whose body rarely says more than the status.
+const NOT_FOLLOWED: &str = "redirects are not followed";
+
 /// What is written down of an attempt that wasn't a success: the error, or the beginning of the
-/// answer's body. `None` where the answer had none.
+/// answer's body. `None` where the answer had none, and was no redirect.
 pub(super) fn of_exchange(exchange: &Exchange) -> Option<Arc<str>> {
     match exchange {
-        Exchange::Answered { excerpt, .. } => {
-            let excerpt = excerpt.as_ref().filter(|body| !body.is_empty())?;
-            Some(of_text(&String::from_utf8_lossy(excerpt)))
+        Exchange::Answered {
+            status, excerpt, ..
+        } => {
+            let excerpt = excerpt.as_ref().filter(|body| !body.is_empty());
+            let excerpt = excerpt.map(|body| String::from_utf8_lossy(body));
+            match (is_redirect(*status), excerpt) {
+                (true, Some(excerpt)) => Some(of_text(&format!("{NOT_FOLLOWED}: {excerpt}"))),
+                (true, None) => Some(NOT_FOLLOWED.into()),
+                (false, excerpt) => excerpt.map(|excerpt| of_text(&excerpt)),
+            }
         }
         Exchange::Failed { detail, .. } => Some(of_text(detail)),
     }
+}
+
+fn is_redirect(status: u16) -> bool {
+    (300..400).contains(&status)
 }
 
 /// A text of somebody else's, fit to be shown: control characters escaped, since it ends up on
@@ -48,9 +62,9 @@ mod tests {
     use super::{of_exchange, of_text};
 
     #[track_caller]
-    fn check(body: &'static [u8], expected: Option<&str>) {
+    fn check(status: u16, body: &'static [u8], expected: Option<&str>) {
         let exchange = Exchange::Answered {
-            status: 500,
+            status,
             retry_after: None,
             excerpt: Some(Bytes::from_static(body)),
         };
@@ -59,11 +73,19 @@ mod tests {
 
     #[test]
     fn a_body_is_shown_without_what_would_move_a_terminal() {
-        check(b"no such sku", Some("no such sku"));
-        check("größer".as_bytes(), Some("größer"));
-        check(b"a\nb\x1b[2Jc\0", Some(r"a\nb\u{1b}[2Jc\u{0}"));
-        check(b"half \xc3", Some("half \u{fffd}"));
-        check(b"", None);
+        check(500, b"no such sku", Some("no such sku"));
+        check(500, "größer".as_bytes(), Some("größer"));
+        check(500, b"a\nb\x1b[2Jc\0", Some(r"a\nb\u{1b}[2Jc\u{0}"));
+        check(500, b"half \xc3", Some("half \u{fffd}"));
+        check(500, b"", None);
+    }
+
+    #[test]
+    fn a_redirect_is_said_not_to_be_followed() {
+        check(301, b"", Some("redirects are not followed"));
+        check(399, b"\n", Some(r"redirects are not followed: \n"));
+        check(299, b"moved", Some("moved"));
+        check(400, b"moved", Some("moved"));
     }
 
     #[test]

@@ -111,11 +111,16 @@ impl Gate {
 
     /// What it is closed by.
     pub(super) fn held_by(&self, now: Instant) -> Option<HeldBy> {
-        match self.breaker.cause() {
+        match self.cause() {
             Some(Cause::Credentials) => Some(HeldBy::Credentials),
             Some(Cause::Failures) => Some(HeldBy::Breaker),
             None => self.paused_until(now).map(|_| HeldBy::Limit),
         }
+    }
+
+    /// Why the breaker isn't closed.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        self.breaker.cause()
     }
 
     pub(super) fn breaker(&self) -> State {

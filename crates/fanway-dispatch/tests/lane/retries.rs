@@ -104,7 +104,7 @@ fn check_refused(state: DeliveryState, reason: Option<DeadReason>) {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_target_refuses_for_good_is_dead_after_one_attempt() {
-    for status in [400, 403, 404, 409, 410, 422, 302] {
+    for status in [400, 403, 404, 409, 410, 422] {
         let mut bench = Bench::new().await;
         let target = ScriptedTarget::always(Reply::status(status).with_body(b"no such sku"));
         let _lane = bench.start(&target);
@@ -114,6 +114,21 @@ async fn what_a_target_refuses_for_good_is_dead_after_one_attempt() {
         assert_eq!(target.attempts(), 1);
         assert_eq!(view.deliveries[0].detail.as_deref(), Some("no such sku"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_is_refused_and_the_dead_letter_says_why() {
+    let mut bench = Bench::new().await;
+    let target = ScriptedTarget::always(Reply::status(302).with_body(b"moved"));
+    let _lane = bench.start(&target);
+    let message = bench.accept_one().await;
+    let view = bench.ended(&message).await;
+    check_refused(view.deliveries[0].state, view.deliveries[0].reason);
+    assert_eq!(target.attempts(), 1);
+    assert_eq!(
+        view.deliveries[0].detail.as_deref(),
+        Some("redirects are not followed: moved")
+    );
 }
 
 #[tokio::test(start_paused = true)]
