@@ -65,12 +65,20 @@ fn waiting<'a>(backlog: impl Iterator<Item = &'a Backlog>, now: Timestamp) -> Re
         dead.get_or_create(&label).set(waiting.dead.cast_signed());
     }
     let mut registry = Registry::default();
-    registry.register(PENDING, "Deliveries that have not ended", pending);
+    registry.register(
+        PENDING,
+        "Deliveries that have not ended, as posted to the ledger: up to a second behind",
+        pending,
+    );
     registry.register(
         OLDEST_SECONDS,
-        "Seconds since the oldest message that waits was accepted",
+        "Seconds since the oldest message that waits was accepted, as posted to the ledger: up to a second behind",
         oldest,
     );
-    registry.register(DEAD, "Dead letters", dead);
+    registry.register(
+        DEAD,
+        "Dead letters, as posted to the ledger: up to a second behind",
+        dead,
+    );
     registry
 }

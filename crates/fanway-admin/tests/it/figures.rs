@@ -146,9 +146,9 @@ async fn metrics_have_what_waits_for_each_target() {
     lines.sort_unstable();
     insta::assert_snapshot!(lines.join("\n"), @r#"
     # EOF
-    # HELP fanway_target_dead Dead letters.
-    # HELP fanway_target_oldest_seconds Seconds since the oldest message that waits was accepted.
-    # HELP fanway_target_pending Deliveries that have not ended.
+    # HELP fanway_target_dead Dead letters, as posted to the ledger: up to a second behind.
+    # HELP fanway_target_oldest_seconds Seconds since the oldest message that waits was accepted, as posted to the ledger: up to a second behind.
+    # HELP fanway_target_pending Deliveries that have not ended, as posted to the ledger: up to a second behind.
     # TYPE fanway_target_dead gauge
     # TYPE fanway_target_oldest_seconds gauge
     # TYPE fanway_target_pending gauge

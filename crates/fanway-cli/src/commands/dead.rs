@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use fanway_types::{DeliveryId, RouteName, TargetName};
 use hyper::Method;
@@ -10,7 +9,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::client::{self, Answer, Call, Server};
-use crate::output::{Style, line, print};
+use crate::output::{Style, line, note, print};
 use crate::table::{Table, cell, visible};
 
 /// The most that one page has.
@@ -103,35 +102,61 @@ pub(crate) fn run(options: &Options, style: Style) -> anyhow::Result<ExitCode> {
             }
             Action::Redrive { ids, plan } => {
                 let body = json!({"plan": plan.as_str()});
-                for id in ids {
-                    let answer = post(&options.admin, *id, "redrive", &body).await?;
-                    let redriven = answer.json().with_context(|| id.to_string())?;
-                    print(style, &redriven, cell(&redriven["delivery"]))?;
-                }
+                let show = |_, answer: &Answer| {
+                    let redriven = answer.json()?;
+                    print(style, &redriven, cell(&redriven["delivery"]))
+                };
+                return Ok(each(&options.admin, ids, "redrive", &body, show).await);
             }
             Action::Discard { ids, reason } => {
                 let body = json!({"reason": reason});
-                for id in ids {
-                    post(&options.admin, *id, "discard", &body)
-                        .await?
-                        .accepted()
-                        .with_context(|| id.to_string())?;
-                    print(
-                        style,
-                        &json!({"discarded": id.to_string()}),
-                        format!("{id} discarded"),
-                    )?;
-                }
+                let show = |id: DeliveryId, answer: &Answer| {
+                    answer.accepted()?;
+                    let discarded = json!({"discarded": id.to_string()});
+                    print(style, &discarded, format!("{id} discarded"))
+                };
+                return Ok(each(&options.admin, ids, "discard", &body, show).await);
             }
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Prints up to `limit` dead letters, page by page.
+/// Asks for the same with each dead letter. One that fails is told and keeps none of the others
+/// from its turn, but the whole has failed then.
+async fn each(
+    admin: &Server,
+    ids: &[DeliveryId],
+    what: &str,
+    body: &Value,
+    show: impl Fn(DeliveryId, &Answer) -> anyhow::Result<()>,
+) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for id in ids {
+        let answer = post(admin, *id, what, body).await;
+        if let Err(error) = answer.and_then(|answer| show(*id, &answer)) {
+            note(failure(*id, &error));
+            code = ExitCode::FAILURE;
+        }
+    }
+    code
+}
+
+/// An error with the id that it is about, once: the server's words mostly have it.
+fn failure(id: DeliveryId, error: &anyhow::Error) -> String {
+    let (id, error) = (id.to_string(), format!("{error:#}"));
+    if error.contains(&id) {
+        format!("fanway: {error}")
+    } else {
+        format!("fanway: {id}: {error}")
+    }
+}
+
+/// Prints up to `limit` dead letters, page by page, and says where there are more.
 async fn list(admin: &Server, filter: &str, limit: usize, style: Style) -> anyhow::Result<()> {
     let mut letters = Vec::new();
     let mut cursor = String::new();
+    let mut has_more = false;
     while letters.len() < limit {
         let most = PAGE.min(limit - letters.len());
         let path = format!("/api/v1/dead?limit={most}{filter}{cursor}");
@@ -139,15 +164,24 @@ async fn list(admin: &Server, filter: &str, limit: usize, style: Style) -> anyho
         if let Value::Array(found) = page["dead"].take() {
             letters.extend(found);
         }
-        match page["next"].as_str() {
+        let next = page["next"].as_str();
+        has_more = next.is_some();
+        match next {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
         }
     }
     match style {
-        Style::Json => line(json!(letters)),
-        Style::Text => line(table(&letters)),
+        Style::Json => line(json!(letters))?,
+        Style::Text => line(table(&letters))?,
     }
+    if has_more {
+        let count = letters.len();
+        note(format!(
+            "fanway: there are more dead letters; a --limit above {count} lists them"
+        ));
+    }
+    Ok(())
 }
 
 fn table(letters: &[Value]) -> String {

@@ -41,7 +41,10 @@ pub(crate) fn run(options: &Options, style: Style) -> anyhow::Result<ExitCode> {
     let stopper = Arc::new(OnceLock::<Stopper>::new());
     let running = Arc::clone(&stopper);
     Signals::new()?.on_each(move |count| match running.get() {
-        Some(stopper) if count == 1 => stopper.stop(drain),
+        Some(stopper) if count == 1 => {
+            note("fanway: stopping once what is in flight is done; a second signal (Ctrl-C) stops at once");
+            stopper.stop(drain);
+        }
         _ => {
             note("fanway: stopped at once; what was in flight is done after the next start");
             exit(1);

@@ -68,10 +68,42 @@ fn a_dead_letter_is_listed_shown_redriven_and_discarded() {
     let redriven = dead(&["redrive", &letter]);
     let second = redriven.out(0).to_owned();
     assert_eq!(second, format!("{letter}.r1"));
-    assert!(dead(&["redrive", &letter]).err(1).contains("404"));
+    let gone = dead(&["redrive", &letter]);
+    assert!(gone.err(1).contains("404"), "{}", gone.err);
+    assert_eq!(gone.err.matches(&letter).count(), 1, "{}", gone.err);
     assert_eq!(next_letter(&dead), second);
-    dead(&["discard", &second, "--reason", "a test"]).out(0);
+
+    let third = dead(&["redrive", &letter, &second, &letter]);
+    assert_eq!(third.out(1), format!("{letter}.r2"));
+    assert_eq!(third.err.matches("404").count(), 2, "{}", third.err);
+    let third = third.out(1).to_owned();
+    assert_eq!(next_letter(&dead), third);
+    let discarded = dead(&["discard", &second, &third, "--reason", "a test"]);
+    assert_eq!(discarded.out(1), format!("{third} discarded"));
+    assert!(discarded.err.contains(&second), "{}", discarded.err);
     assert_eq!(dead(&["list", "--json"]).json(0), serde_json::json!([]));
+}
+
+#[test]
+fn a_list_that_is_cut_says_so() {
+    let folder = Folder::with_target(&target(Some(400)));
+    let serving = Serving::start(&folder);
+    let list = |limit: &str| run(&["dead", "list", "--limit", limit, "--admin", &serving.admin]);
+    let send = || {
+        let gateway = ["--gateway", &serving.gateway];
+        run(&[&["send", "/mails", "--wait", "30s"], &gateway[..]].concat()).out(1);
+    };
+    send();
+    send();
+    // The list is a tick behind.
+    while list("2").out(0).lines().count() < 3 {}
+    let cut = list("1");
+    assert_eq!(cut.out(0).lines().count(), 2, "{}", cut.out);
+    assert_eq!(
+        cut.err,
+        "fanway: there are more dead letters; a --limit above 1 lists them\n"
+    );
+    assert_eq!(list("2").err, "");
 }
 
 /// The first dead letter, once it is listed: the list is a tick behind.

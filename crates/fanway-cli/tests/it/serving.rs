@@ -33,6 +33,7 @@ fn a_signal_stops_a_server_in_order() {
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
     assert!(logs.contains("stopped"), "{logs}");
+    assert!(logs.contains("a second signal"), "{logs}");
 
     let verified = run(&["journal", "verify", "--json", &folder.data()]).json(0);
     assert_eq!(verified["sound"], true);
