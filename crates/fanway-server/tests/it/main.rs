@@ -4,5 +4,6 @@ mod backlog;
 mod dead;
 mod gateway;
 mod refusals;
+mod secrets;
 mod sink;
 mod way;
