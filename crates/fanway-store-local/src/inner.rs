@@ -19,11 +19,6 @@ use crate::reader::Reader;
 use crate::record::Record;
 use crate::tail::Ticket;
 
-/// Why messages are refused.
-const BACKLOG_FULL: &str = "the backlog has reached store.max";
-const LEDGER_STUCK: &str = "the disk has no room for the ledger";
-const DISK_NEARLY_FULL: &str = "the disk is nearly full, and the ledger needs what is left";
-
 /// What a caller is told to wait when posting has fallen behind.
 const BEHIND: Duration = Duration::from_secs(1);
 /// What a caller is told to wait when there is no room.
@@ -69,6 +64,61 @@ pub(crate) struct Intake {
     pub(crate) journal: Option<Journal<Entry>>,
     pub(crate) appended: Ticket,
     pub(crate) poster: Option<JoinHandle<()>>,
+}
+
+/// Why nothing is accepted, whatever a message is like.
+#[derive(Debug)]
+enum Refusal {
+    /// The ledger failed, until the next start.
+    Failed(Arc<ledger::Error>),
+    /// The ledger can't be posted to.
+    Stuck,
+    /// Too much waits to be posted.
+    Behind,
+    /// Too much waits for targets.
+    Backlog,
+    /// See `headroom`.
+    Disk,
+}
+
+impl Refusal {
+    /// The stable word for it, and what it means.
+    fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Failed(_) => ("ledger_failed", "the ledger failed"),
+            Self::Stuck => ("ledger_full", "the disk has no room for the ledger"),
+            Self::Behind => ("behind", "posting has fallen behind"),
+            Self::Backlog => ("backlog_full", "the backlog has reached store.max"),
+            Self::Disk => (
+                "disk_full",
+                "the disk is nearly full, and the ledger needs what is left",
+            ),
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        let (code, meaning) = self.words();
+        let detail = match self {
+            Self::Failed(error) => format!("{meaning}: {error}"),
+            Self::Stuck | Self::Behind | Self::Backlog | Self::Disk => meaning.to_owned(),
+        };
+        Problem { code, detail }
+    }
+}
+
+impl From<Refusal> for accept::Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Failed(_) => Self::Closed(refusal.problem().detail),
+            Refusal::Behind => Self::Behind {
+                retry_after: BEHIND,
+            },
+            Refusal::Stuck | Refusal::Backlog | Refusal::Disk => Self::Full {
+                reason: refusal.words().1,
+                retry_after: FULL,
+            },
+        }
+    }
 }
 
 impl Inner {
@@ -118,30 +168,22 @@ impl Inner {
     }
 
     /// Why nothing is accepted now.
-    pub(crate) fn refusal(&self) -> Option<accept::Error> {
-        let full = |reason| accept::Error::Full {
-            reason,
-            retry_after: FULL,
-        };
+    fn refusal(&self) -> Option<Refusal> {
         match self.commons.trouble() {
-            Some(Trouble::Failed(error)) => {
-                return Some(accept::Error::Closed(format!("the ledger failed: {error}")));
-            }
-            Some(Trouble::Stuck) => return Some(full(LEDGER_STUCK)),
+            Some(Trouble::Failed(error)) => return Some(Refusal::Failed(error)),
+            Some(Trouble::Stuck) => return Some(Refusal::Stuck),
             None => {}
         }
-        if self.commons.tail_bytes.load(Ordering::Relaxed) > self.settings.tail.get() {
-            return Some(accept::Error::Behind {
-                retry_after: BEHIND,
-            });
+        let unposted = self.commons.tail_bytes.load(Ordering::Relaxed);
+        if unposted > self.settings.tail.get() {
+            return Some(Refusal::Behind);
         }
         let backlog = self.commons.backlog.load(Ordering::Relaxed);
         if self.settings.max.is_some_and(|max| backlog >= max.get()) {
-            return Some(full(BACKLOG_FULL));
+            return Some(Refusal::Backlog);
         }
-        let unposted = self.commons.tail_bytes.load(Ordering::Relaxed);
         let missing = self.commons.headroom.missing(unposted);
-        missing.map(|_| full(DISK_NEARLY_FULL))
+        missing.map(|_| Refusal::Disk)
     }
 
     pub(crate) fn accept(
@@ -149,7 +191,7 @@ impl Inner {
         messages: Vec<Arc<Message>>,
     ) -> Result<oneshot::Receiver<Result<(), String>>, accept::Error> {
         if let Some(refusal) = self.refusal() {
-            return Err(refusal);
+            return Err(refusal.into());
         }
         // A message without its plan could never be posted, nor anything behind it.
         if let Some(message) = messages
@@ -245,15 +287,7 @@ impl Inner {
             );
             add("journal_full", format!("no room for messages: {cause}"));
         }
-        match self.refusal() {
-            Some(accept::Error::Closed(detail)) => add("ledger_failed", detail),
-            Some(accept::Error::Behind { .. }) => {
-                add("behind", "posting has fallen behind".to_owned());
-            }
-            Some(accept::Error::Full { reason, .. }) => add(code_of(reason), reason.to_owned()),
-            Some(other) => add("refusing", other.to_string()),
-            None => {}
-        }
+        problems.extend(self.refusal().map(|refusal| refusal.problem()));
         problems
     }
 }
@@ -265,15 +299,6 @@ impl Drop for Inner {
         if let Some(poster) = poster {
             let _panicked = poster.join();
         }
-    }
-}
-
-/// The stable word for a reason why messages are refused.
-fn code_of(reason: &str) -> &'static str {
-    match reason {
-        LEDGER_STUCK => "ledger_full",
-        DISK_NEARLY_FULL => "disk_full",
-        _ => "backlog_full",
     }
 }
 
