@@ -24,6 +24,6 @@ mod validate;
 mod wait;
 
 pub use door::{Door, Error, Ingress};
-pub use listen::Incoming;
+pub use listen::{Incoming, accept};
 pub use params::{BodyKind, Held, Limits, Params, RouteParams};
 pub use router::Ambiguous;

@@ -46,7 +46,9 @@ impl Incoming {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// The next connection of a listener. One whose peer has gone again is passed over; without file
+/// descriptors or memory it waits and tries again.
+pub async fn accept(listener: &TcpListener) -> TcpStream {
     let mut told = false;
     loop {
         let error = match listener.accept().await {

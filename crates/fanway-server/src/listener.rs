@@ -5,8 +5,8 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
 
+use fanway_ingress::accept;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
@@ -14,8 +14,6 @@ use tokio::sync::mpsc;
 const BACKLOG: i32 = 1024;
 /// Connections that wait for a core.
 pub(crate) const HANDED: usize = 128;
-/// How long to wait before accepting again when there are no file descriptors or no memory.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// An address that was taken and isn't listened on yet.
 #[derive(Debug)]
@@ -99,40 +97,21 @@ pub(crate) async fn hand_out(
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     for core in cores.iter().cycle() {
-        if core.send(accept(&listener).await).await.is_err() {
+        if core.send(next(&listener).await).await.is_err() {
             break;
         }
     }
     Ok(())
 }
 
-async fn accept(listener: &tokio::net::TcpListener) -> TcpStream {
-    let mut is_told = false;
+/// The next connection, out of this runtime: it goes to that of its core.
+async fn next(listener: &tokio::net::TcpListener) -> TcpStream {
     loop {
-        // It leaves this runtime, for that of its core.
-        let accepted = listener
-            .accept()
-            .await
-            .and_then(|(stream, _)| stream.into_std());
-        let error = match accepted {
+        match accept(listener).await.into_std() {
             Ok(stream) => return stream,
-            Err(error) if is_peers_own(&error) => continue,
-            Err(error) => error,
-        };
-        if !is_told {
-            tracing::error!(%error, "connections can't be accepted");
-            is_told = true;
+            Err(error) => tracing::error!(%error, "a connection can't be handed on"),
         }
-        tokio::time::sleep(PAUSE).await;
     }
-}
-
-/// Whether it was the peer that went away: the next one may be there already.
-fn is_peers_own(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
-    )
 }
 
 #[cfg(test)]
