@@ -7,6 +7,9 @@ use crate::End;
 macro_rules! words {
     ($name:ident { $($variant:ident => $word:literal),+ $(,)? }) => {
         impl $name {
+            /// All of them.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
+
             /// The word for it, as users see it.
             #[must_use]
             pub fn as_str(self) -> &'static str {

@@ -78,6 +78,64 @@ impl FromStr for MessageId {
     }
 }
 
+/// The id of a redrive of many deliveries. Its text is `job_` and 26 characters of base 32, in the
+/// order of time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(u128);
+
+impl JobId {
+    const PREFIX: &'static str = "job_";
+
+    /// A new id for a job that is made at `now`.
+    pub fn new(now: Timestamp, rng: &mut impl CryptoRng) -> Self {
+        Self(MessageId::new(now, rng).0)
+    }
+
+    /// When the job was made, to the millisecond.
+    #[must_use]
+    pub fn timestamp(self) -> Timestamp {
+        MessageId(self.0).timestamp()
+    }
+
+    /// The id as sixteen bytes whose order is the ids' order.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The id that [`to_bytes`](Self::to_bytes) gave.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::PREFIX)?;
+        MessageId(self.0).write_digits(f)
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.strip_prefix(Self::PREFIX)
+            .and_then(|digits| base32::decode(digits.as_bytes()))
+            .map(Self)
+            .ok_or(IdError {
+                expected: "job_ and 26 characters of base 32",
+            })
+    }
+}
+
 /// A step's place in its plan, from 0.
 pub type StepIndex = u16;
 
@@ -181,6 +239,26 @@ impl FromStr for DeliveryId {
         parse().ok_or(refused)
     }
 }
+
+/// Ids are written as their text wherever they are written.
+macro_rules! as_text {
+    ($($id:ty),+) => {$(
+        impl serde::Serialize for $id {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $id {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+as_text!(MessageId, DeliveryId, JobId);
 
 /// A text that is no id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

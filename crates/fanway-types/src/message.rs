@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::{Headers, MessageId, PlanHash, Reservation, RouteName, Timestamp, TraceContext};
+use crate::{
+    Headers, IdempotencyKey, MessageId, PlanHash, Reservation, RouteName, Timestamp, TraceContext,
+};
 
 /// One accepted request: immutable, durable, with an id.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub struct Message {
     pub plan: PlanHash,
     /// What was sent.
     pub request: Request,
+    /// What the sender, or the route for it, asked for besides.
+    pub terms: Terms,
     /// The memory that it takes, given back when the last holder lets go of it.
     pub reservation: Option<Reservation>,
 }
@@ -26,12 +30,32 @@ impl Message {
         self.id.timestamp()
     }
 
+    /// When its deliveries are first due, where that isn't at once.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        let received_at = self.received_at();
+        self.terms.not_before.filter(|at| *at > received_at)
+    }
+
     /// The trace that it belongs to: the sender's, or one of its own.
     #[must_use]
     pub fn trace(&self) -> TraceContext<'_> {
         TraceContext::from_headers(&self.request.headers)
             .unwrap_or_else(|| TraceContext::from_message(self.id))
     }
+}
+
+/// What a sender can ask for besides delivery. By default nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What makes a repeated request known as such.
+    pub key: Option<IdempotencyKey>,
+    /// No attempt is made before.
+    pub not_before: Option<Timestamp>,
+    /// A delivery that hasn't ended by then is dead. A redrive doesn't expire.
+    pub expires: Option<Timestamp>,
+    /// The URL that is told when the message has ended, where the sender named one.
+    pub callback: Option<Box<str>>,
 }
 
 /// A request as it was received, less its credentials and what concerned only the connection.

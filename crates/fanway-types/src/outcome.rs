@@ -84,6 +84,8 @@ pub enum DeadReason {
     Expression,
     /// The process died twice while one of the step's expressions ran.
     Crash,
+    /// The message's time was over.
+    Expired,
 }
 
 words!(DeadReason {
@@ -91,7 +93,16 @@ words!(DeadReason {
     Exhausted => "exhausted",
     Expression => "expression",
     Crash => "crash",
+    Expired => "expired",
 });
+
+impl DeadReason {
+    /// The reason that has this word, where there is one.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+}
 
 impl Outcome {
     /// The longest [`detail`](Self::detail), in bytes.

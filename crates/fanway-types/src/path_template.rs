@@ -52,25 +52,39 @@ impl PathTemplate {
     /// captured isn't UTF-8 once decoded there is no match.
     #[must_use]
     pub fn captures(&self, path: &str) -> Option<Captures> {
+        self.try_captures(path).ok()
+    }
+
+    /// What [`captures`](Self::captures) gives.
+    ///
+    /// # Errors
+    /// Where it doesn't match: the first of the path's segments, from 0, that isn't as it should
+    /// be, or that is one too many or missing.
+    pub fn try_captures(&self, path: &str) -> Result<Captures, usize> {
         let mut captures = Captures::new();
-        let mut left = Some(path.strip_prefix('/')?);
-        for segment in &self.segments {
-            let here = left?;
+        let mut left = Some(path.strip_prefix('/').ok_or(0usize)?);
+        for (index, segment) in self.segments.iter().enumerate() {
+            let here = left.ok_or(index)?;
             let (first, after) = here
                 .split_once('/')
                 .map_or((here, None), |(first, after)| (first, Some(after)));
+            let text = |part| decoded(part).ok_or(index);
             match segment {
-                Segment::Literal(text) => (decoded(first)? == **text).then_some(())?,
-                Segment::Param(_) if first.is_empty() => return None,
-                Segment::Param(name) => captures.push((name.clone(), decoded(first)?.into())),
+                Segment::Literal(literal) if text(first)? != **literal => return Err(index),
+                Segment::Literal(_) => {}
+                Segment::Param(_) if first.is_empty() => return Err(index),
+                Segment::Param(name) => captures.push((name.clone(), text(first)?.into())),
                 Segment::Rest(name) => {
-                    captures.push((name.clone(), decoded(here)?.into()));
-                    return Some(captures);
+                    captures.push((name.clone(), text(here)?.into()));
+                    return Ok(captures);
                 }
             }
             left = after;
         }
-        left.is_none().then_some(captures)
+        match left {
+            None => Ok(captures),
+            Some(_) => Err(self.segments.len()),
+        }
     }
 
     /// Whether there is no path that one of the two matches and the other doesn't: they differ
@@ -304,6 +318,24 @@ mod tests {
         check("/orders", "orders", None);
         check("/", "/", Some(&[]));
         check("/", "", None);
+    }
+
+    #[track_caller]
+    fn check_differs(text: &str, path: &str, segment: usize) {
+        let differs = template(text).try_captures(path);
+        assert_eq!(differs, Err(segment), "{text} on {path}");
+    }
+
+    #[test]
+    fn the_first_segment_that_differs_is_named() {
+        check_differs("/orders", "/carts", 0);
+        check_differs("/orders", "*", 0);
+        check_differs("/orders/{id}", "/orders", 1);
+        check_differs("/orders/{id}", "/orders/", 1);
+        check_differs("/orders/{id}", "/orders/%FF", 1);
+        check_differs("/orders/{id}", "/orders/7/items", 2);
+        check_differs("/orders/{id}/items", "/orders/7/notes/1", 2);
+        check_differs("/files/{path...}", "/files", 1);
     }
 
     #[test]

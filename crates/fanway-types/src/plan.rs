@@ -19,6 +19,12 @@ pub struct Plan {
     pub route: RouteName,
     /// Its steps, in the order of the config.
     pub steps: Vec<Step>,
+    /// The target that is told when a message has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<TargetName>,
+    /// The target that is told of each dead letter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_dead: Option<TargetName>,
 }
 
 /// One send to one target.
@@ -53,6 +59,10 @@ pub struct Step {
     /// Whether the request's query is passed on.
     #[serde(default, skip_serializing_if = "is_false")]
     pub forward_query: bool,
+    /// Only in notices to a URL that a sender named: its scheme, host and port. The request goes
+    /// there, and its path and query are those of the stored request, as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -145,10 +155,13 @@ mod tests {
             critical: true,
             forward: Vec::new(),
             forward_query: false,
+            origin: None,
         };
         Plan {
             route: "orders".parse().expect("a name"),
             steps: vec![step],
+            callback: None,
+            on_dead: None,
         }
     }
 

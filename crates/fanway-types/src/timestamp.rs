@@ -63,6 +63,30 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Reads RFC 3339, with any offset from UTC; what is finer than a millisecond is cut.
+impl std::str::FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let time: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        let millis = u64::try_from(time.as_millisecond()).map_err(|_| TimestampError)?;
+        Ok(Self(millis))
+    }
+}
+
+/// A text that is no point in time, or one before 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a time: expected one such as 2026-11-22T10:07:07Z")]
+pub struct TimestampError;
+
+/// Read from the RFC 3339 text.
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Written as the RFC 3339 text.
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -74,7 +98,7 @@ impl serde::Serialize for Timestamp {
 mod tests {
     use std::time::Duration;
 
-    use super::Timestamp;
+    use super::{Timestamp, TimestampError};
 
     #[test]
     fn people_read_rfc_3339_in_utc() {
@@ -86,6 +110,16 @@ mod tests {
             Timestamp::from_millis(0).to_string(),
             "1970-01-01T00:00:00.000Z"
         );
+    }
+
+    #[test]
+    fn a_time_is_read_back_whatever_its_offset() {
+        let at = Timestamp::from_millis(1_795_342_027_123);
+        assert_eq!(at.to_string().parse(), Ok(at));
+        assert_eq!("2026-11-22T11:07:07.1239+01:00".parse(), Ok(at));
+        for wrong in ["", "2026-11-22", "1969-12-31T23:59:59Z", "tomorrow"] {
+            assert_eq!(wrong.parse::<Timestamp>(), Err(TimestampError), "{wrong}");
+        }
     }
 
     #[test]
