@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanway_types::ByteCount;
+use fanway_types::{ByteCount, MessageId};
 
 /// Why a group of messages was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,20 @@ pub enum Error {
         /// The most that is taken.
         limit: ByteCount,
     },
+    /// The same request was accepted before, under the same key; none was kept.
+    #[error("the request was accepted before, as {accepted}")]
+    Repeated {
+        /// What it was accepted as.
+        accepted: MessageId,
+    },
+    /// Another request was accepted under the same key, or the group has the key twice; none was
+    /// kept.
+    #[error("another request was accepted under the same key")]
+    KeyTaken,
+    /// A request under the same key is being accepted, or it isn't known whether it was; none
+    /// was kept.
+    #[error("a request under the same key is being accepted")]
+    KeyBusy,
     /// Writing failed: whether they were kept shows only after a restart.
     #[error("it is not known whether the message was kept: {0}")]
     Unknown(String),

@@ -5,14 +5,25 @@
 //! a time to pass: cases wait for what the store tells, and hang where it never does.
 
 pub mod accepting;
+pub mod adopting;
+pub mod by_hand;
+pub mod cancelled;
+pub mod cancelling;
+pub mod candidates;
 pub mod closing;
 pub mod dead_letters;
+pub mod idempotency;
+pub mod jobs;
 pub mod lanes;
 pub mod looking_up;
 mod model;
+pub mod not_before;
+pub mod notices;
+pub mod redriving;
 pub mod retention;
 mod rig;
 pub mod schedules;
+pub mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,6 +131,100 @@ macro_rules! suite {
             a_discarded_letter_is_off_the_list_and_stays_dead,
             a_redrive_of_a_step_that_is_not_there_changes_nothing,
         });
+        $crate::suite!($engine, redriving {
+            a_batch_tells_of_each_what_became_of_it,
+            a_key_is_kept_over_redrives_until_a_new_one_is_asked_for,
+            an_edited_body_is_sent_in_place_of_the_message_s,
+            an_edited_body_counts_in_the_backlog,
+            what_was_delivered_is_made_anew_while_its_request_is_kept,
+            with_all_bodies_kept_what_has_ended_is_made_anew,
+            of_two_batches_at_once_each_letter_is_in_one,
+        });
+        $crate::suite!($engine, candidates {
+            what_ended_first_comes_first_page_by_page,
+            a_place_stays_when_what_was_there_has_gone,
+            a_filter_finds_what_fits_in_all,
+            what_was_delivered_is_found_while_its_request_is_kept,
+            what_only_history_tells_of_is_counted,
+        });
+        $crate::suite!($engine, jobs {
+            a_job_goes_on_after_a_crash,
+            a_job_s_counts_are_true_whoever_comes_in_between,
+        });
+        $crate::suite!($engine, by_hand {
+            jobs_outlive_a_crash,
+            what_is_set_for_a_target_outlives_a_crash,
+            audit_records_outlive_a_crash,
+            a_change_is_noted_where_it_is_made,
+            ended_jobs_and_audit_records_last_as_long_as_history,
+        });
+        $crate::suite!($engine, idempotency {
+            of_equal_requests_at_once_one_is_accepted,
+            a_repeated_request_is_told_what_it_was_accepted_as,
+            a_key_outlives_a_crash,
+            a_key_whose_time_is_over_is_free,
+            a_refused_message_leaves_its_key_free,
+            keys_are_their_scopes_own,
+            other_keys_and_none_are_no_concern,
+            a_group_with_a_taken_key_is_refused_whole,
+            a_dropped_acceptance_leaves_no_key_behind,
+        });
+        $crate::suite!($engine, not_before {
+            a_message_is_handed_out_at_its_time_and_not_before,
+            its_time_outlives_a_crash,
+            a_time_that_has_passed_is_none,
+            it_waits_in_the_backlog,
+        });
+        $crate::suite!($engine, cancelling {
+            without_lanes_all_has_ended_at_once,
+            what_waits_before_a_lane_ends_and_is_not_handed_out,
+            what_a_lane_holds_ends_as_the_lane_says,
+            a_lane_that_asks_is_woken,
+            what_is_to_be_attempted_again_ends,
+            what_is_let_go_after_all_ends,
+            what_is_not_due_yet_ends,
+            what_a_lane_leaves_behind_ends,
+            a_cancel_among_many_leaves_the_others,
+        });
+        $crate::suite!($engine, cancelled {
+            a_cancel_outlives_a_crash,
+            what_has_ended_stays_as_it_is,
+            a_redrive_after_the_cancel_is_not_cancelled,
+            a_cancel_and_a_redrive_at_once_leave_nothing_behind,
+            only_what_has_not_ended_can_be_called_off,
+            it_is_forgotten_like_any_message,
+        });
+        $crate::suite!($engine, notices {
+            a_target_is_told_once_of_each_end,
+            a_notice_is_a_message,
+            a_target_is_told_once_of_each_death,
+            a_second_end_is_told_of_again,
+            a_sender_is_told_where_it_wants,
+            a_target_and_a_sender_are_both_told,
+            the_end_of_a_cancelled_message_is_told_of,
+            one_notice_is_made_whenever_the_process_dies,
+        });
+        $crate::suite!($engine, adopting {
+            what_waits_goes_to_the_heir,
+            what_was_never_attempted_keeps_its_order,
+            what_is_accepted_later_goes_to_the_heir,
+            what_is_scheduled_goes_to_the_heir,
+            what_the_old_lane_has_ended_stays_ended,
+            a_name_that_has_a_lane_is_not_given_away,
+            the_old_name_is_but_another_name,
+            an_heir_can_have_an_heir,
+            dead_letters_go_to_the_heir,
+            what_was_called_off_is_not_handed_to_the_heir,
+            it_goes_on_after_a_crash,
+        });
+        $crate::suite!($engine, watching {
+            a_watcher_is_told_what_happens_in_its_order,
+            a_watcher_is_told_of_cancels,
+            a_watcher_is_told_of_redrives,
+            a_watcher_is_told_of_notices,
+            a_slow_watcher_is_told_what_it_has_missed,
+            a_watcher_learns_of_the_close,
+        });
         $crate::suite!($engine, retention {
             an_ended_message_expires,
             an_unfinished_message_never_expires,
@@ -136,6 +241,8 @@ macro_rules! suite {
             lanes_that_keep_up_and_fall_behind,
             lanes_that_come_and_go,
             crashes_between_all_of_it,
+            messages_that_are_called_off,
+            crashes_between_cancels,
         });
     };
     ($engine:ident, $area:ident { $($case:ident),+ $(,)? }) => {

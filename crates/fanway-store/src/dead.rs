@@ -6,13 +6,13 @@ use fanway_types::{
     ByteCount, DeadReason, DeliveryId, Message, RouteName, StepName, TargetName, Timestamp,
 };
 
+use crate::job::Filter;
+
 /// Which dead letters to list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// Only those of this target.
-    pub target: Option<TargetName>,
-    /// Only those of this route.
-    pub route: Option<RouteName>,
+    /// Which; whether it includes what was delivered plays no part.
+    pub filter: Filter,
     /// Only those behind this place, from an earlier page.
     pub after: Option<Cursor>,
     /// The most to return, at least 1.

@@ -41,7 +41,14 @@ pub trait Lane: Send {
     ///
     /// A delivery that has ended is let go. One that is to be attempted again stays with the lane
     /// or not, as `hold` says; let go, it is handed out again at its due time.
-    fn record(&mut self, outcome: Outcome, hold: Hold);
+    fn record(&mut self, work: &Work, outcome: Outcome, hold: Hold);
+
+    /// Adds those deliveries to `cancelled` that this lane holds and that were called off; pending
+    /// while there are none. The lane ends them as cancelled; one in flight ends as its attempt
+    /// does, and as cancelled where it would be attempted again. To be asked whether or not there
+    /// is room for more deliveries: only then does the engine end what the lane doesn't hold.
+    fn poll_cancelled(&mut self, cx: &mut Context<'_>, cancelled: &mut Vec<DeliveryId>)
+    -> Poll<()>;
 }
 
 /// What a lane has room for.
@@ -73,6 +80,8 @@ pub struct Work {
     pub plan: PlanHash,
     /// The step in that plan.
     pub step: StepIndex,
+    /// The delivery whose id its attempts carry as their key: itself, or the one that was redriven.
+    pub key: DeliveryId,
     /// What it has used up so far.
     pub progress: Progress,
 }

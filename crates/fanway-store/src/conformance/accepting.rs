@@ -140,6 +140,7 @@ pub async fn the_backlog_counts_what_waits_and_what_is_dead<E: Engine>() {
     let work = take_all(&mut lane, rig.now(), 3).await;
     deliver(&mut lane, &work[..1], rig.now());
     lane.record(
+        &work[1],
         ended(&work[1], End::Dead(DeadReason::Exhausted), rig.now()),
         Hold::LetGo,
     );

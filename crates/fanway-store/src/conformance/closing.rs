@@ -7,6 +7,8 @@ use fanway_types::DeliveryState;
 
 use super::Engine;
 use super::rig::{PLENTY, Rig, assert_waits, deliver, name, plan, take_all};
+use crate::change::Control;
+use crate::job::Filter;
 use crate::{Error, accept};
 
 /// Each call is refused, and says that the store is closed.
@@ -28,6 +30,16 @@ pub async fn what_comes_after_the_close_is_refused<E: Engine>() {
         store.lane(&name("stock")).err(),
         store.message(id).await.err(),
         store.backlog().await.err(),
+        store.redrive(vec![], None, None, rig.now()).await.err(),
+        store.candidates(Filter::default(), None, 1).await.err(),
+        store.count(Filter::default()).await.err(),
+        store.jobs().await.err(),
+        store.controls().await.err(),
+        store
+            .keep_control(name("stock"), Control::default(), None)
+            .await
+            .err(),
+        store.audit(None, 1).await.err(),
     ];
     for (number, error) in refused.into_iter().enumerate() {
         assert!(

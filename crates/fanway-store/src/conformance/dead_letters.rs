@@ -5,14 +5,16 @@ use std::sync::Arc;
 use fanway_types::{DeadReason, DeliveryId, DeliveryState, End, MessageState};
 
 use super::Engine;
-use super::rig::{BoxLane, PLENTY, Rig, assert_waits, deliver, ended, name, plan, take, take_all};
+use super::rig::{
+    BoxLane, PLENTY, Rig, assert_waits, both, deliver, ended, name, plan, take, take_all,
+};
+use crate::job::Filter;
 use crate::lane::{Hold, Progress};
-use crate::{Redrive, Store, dead};
+use crate::{Store, dead};
 
 fn all() -> dead::Query {
     dead::Query {
-        target: None,
-        route: None,
+        filter: Filter::default(),
         after: None,
         limit: 100,
     }
@@ -75,11 +77,12 @@ pub async fn they_are_listed_by_target_and_route<E: Engine>() {
         (Some(name("shipping")), returns, vec![]),
     ];
     for (target, route, expected) in cases {
-        let query = dead::Query {
+        let filter = Filter {
             target,
             route,
-            ..all()
+            ..Filter::default()
         };
+        let query = dead::Query { filter, ..all() };
         assert_eq!(
             listed(rig.store(), query.clone()).await,
             expected,
@@ -98,6 +101,7 @@ pub async fn one_is_opened_with_its_request<E: Engine>() {
     let work = take_all(&mut lane, rig.now(), 1).await;
     let (delivery, died_at) = (work[0].delivery, rig.now());
     lane.record(
+        &work[0],
         ended(&work[0], End::Dead(DeadReason::Exhausted), died_at),
         Hold::LetGo,
     );
@@ -135,9 +139,7 @@ pub async fn one_is_opened_with_its_request<E: Engine>() {
 async fn redrive<E: Engine>(rig: &Rig<E>, dead: DeliveryId) -> Result<DeliveryId, dead::Error> {
     let plan = plan("orders", &["stock", "shipping"]).hash();
     let step = dead.step;
-    rig.store()
-        .redrive(Redrive { dead, plan, step }, rig.now())
-        .await
+    rig.redrive(dead, plan, step).await
 }
 
 /// The new delivery is due at once, has an id and a budget of its own, and replaces the old one.
@@ -182,12 +184,7 @@ pub async fn a_redrive_by_another_plan_runs_its_step<E: Engine>() {
     let mut lane = rig.lane("stock");
     let old = letters(&mut rig, &mut lane, 1).await[0];
     let mended = rig.plan(&["archive", "audit"]).await;
-    let redrive = Redrive {
-        dead: old,
-        plan: mended.hash(),
-        step: 1,
-    };
-    let new = rig.store().redrive(redrive, rig.now()).await;
+    let new = rig.redrive(old, mended.hash(), 1).await;
     let new = new.expect("it is on the list");
     let mut audit = rig.lane("audit");
     let work = take_all(&mut audit, rig.now(), 1).await;
@@ -208,32 +205,6 @@ pub async fn of_two_redrives_at_once_one_is_done<E: Engine>() {
     assert_eq!(work.len(), 1);
     rig.engine.settle().await;
     assert_waits(&mut lane, rig.now());
-}
-
-/// Drives two futures together.
-async fn both<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, B) {
-    let (mut first, mut second) = (Box::pin(first), Box::pin(second));
-    let (mut a, mut b) = (None, None);
-    std::future::poll_fn(|cx| {
-        if a.is_none()
-            && let std::task::Poll::Ready(value) = first.as_mut().poll(cx)
-        {
-            a = Some(value);
-        }
-        if b.is_none()
-            && let std::task::Poll::Ready(value) = second.as_mut().poll(cx)
-        {
-            b = Some(value);
-        }
-        match (a.take(), b.take()) {
-            (Some(a), Some(b)) => std::task::Poll::Ready((a, b)),
-            (left, right) => {
-                (a, b) = (left, right);
-                std::task::Poll::Pending
-            }
-        }
-    })
-    .await
 }
 
 /// What was redriven is still to be delivered after a crash, and off the list.
@@ -268,7 +239,7 @@ pub async fn a_discarded_letter_is_off_the_list_and_stays_dead<E: Engine>() {
     let (discarded, other) = (dead[0], dead[1]);
     let discard = |id| {
         rig.store()
-            .discard(id, "a test order".to_owned(), rig.now())
+            .discard(id, "a test order".to_owned(), None, rig.now())
     };
     discard(discarded).await.expect("it is on the list");
     assert_eq!(listed(rig.store(), all()).await, [other]);
@@ -292,8 +263,7 @@ pub async fn a_redrive_of_a_step_that_is_not_there_changes_nothing<E: Engine>() 
     let known = plan("orders", &["stock", "shipping"]).hash();
     let unknown = plan("orders", &["nowhere"]).hash();
     for (plan, step) in [(known, 2), (unknown, 0)] {
-        let redrive = Redrive { dead, plan, step };
-        let result = rig.store().redrive(redrive, rig.now()).await;
+        let result = rig.redrive(dead, plan, step).await;
         assert!(matches!(result, Err(dead::Error::NoStep)), "{result:?}");
     }
     assert_eq!(listed(rig.store(), all()).await, [dead]);

@@ -71,7 +71,7 @@ pub async fn what_was_let_go_comes_again_when_it_is_due_and_not_before<E: Engine
     let mut lane = rig.lane("stock");
     let work = take_all(&mut lane, rig.now(), 1).await;
     let due = rig.now().saturating_add(LATER);
-    lane.record(again(&work[0], due, rig.now()), Hold::LetGo);
+    lane.record(&work[0], again(&work[0], due, rig.now()), Hold::LetGo);
     rig.wait_for(work[0].delivery, DeliveryState::Retrying)
         .await;
     rig.engine.settle().await;
@@ -112,7 +112,7 @@ pub async fn progress_outlives_a_crash<E: Engine>() {
         };
         assert_eq!(work[0].progress, expected);
         due = due.saturating_add(LATER);
-        lane.record(again(&work[0], due, rig.now()), Hold::Keep);
+        lane.record(&work[0], again(&work[0], due, rig.now()), Hold::Keep);
         rig.engine.settle().await;
         drop(lane);
         rig.crash().await;
@@ -128,7 +128,7 @@ pub async fn what_is_kept_in_a_lane_is_not_handed_out_again<E: Engine>() {
     let mut lane = rig.lane("stock");
     let kept = take_all(&mut lane, rig.now(), 1).await;
     let due = rig.now().saturating_add(LATER);
-    lane.record(again(&kept[0], due, rig.now()), Hold::Keep);
+    lane.record(&kept[0], again(&kept[0], due, rig.now()), Hold::Keep);
     rig.engine.settle().await;
     let fresh = rig.accept(&plan, 1).await;
     let work = take_all(&mut lane, due, 1).await;
@@ -139,7 +139,7 @@ pub async fn what_is_kept_in_a_lane_is_not_handed_out_again<E: Engine>() {
     // Let go after all, it comes.
     let mut second = kept[0].clone();
     second.progress.attempts = 1;
-    lane.record(again(&second, due, rig.now()), Hold::LetGo);
+    lane.record(&second, again(&second, due, rig.now()), Hold::LetGo);
     let work = take_all(&mut lane, due, 1).await;
     assert_eq!(work[0].delivery, kept[0].delivery);
     assert_eq!(work[0].progress.attempts, 2);
@@ -153,7 +153,7 @@ pub async fn what_a_lane_held_goes_to_the_next_one<E: Engine>() {
     let mut lane = rig.lane("stock");
     let work = take_all(&mut lane, rig.now(), 6).await;
     deliver(&mut lane, &work[..2], rig.now());
-    lane.record(again(&work[2], rig.now(), rig.now()), Hold::Keep);
+    lane.record(&work[2], again(&work[2], rig.now(), rig.now()), Hold::Keep);
     drop(lane);
     let mut lane = rig.lane("stock");
     let work = take_all(&mut lane, rig.now(), 4).await;
@@ -177,10 +177,11 @@ pub async fn an_outcome_after_the_end_is_ignored<E: Engine>() {
             rig.engine.settle().await;
         }
         lane.record(
+            &work[0],
             ended(&work[0], End::Dead(DeadReason::Refused), now),
             Hold::LetGo,
         );
-        lane.record(again(&work[0], now, now), Hold::LetGo);
+        lane.record(&work[0], again(&work[0], now, now), Hold::LetGo);
     }
     rig.engine.settle().await;
     assert_eq!(rig.delivery(delivery).await.state, DeliveryState::Delivered);
@@ -207,7 +208,7 @@ pub async fn ended_deliveries_stay_ended_after_a_crash<E: Engine>() {
         (End::Cancelled, DeliveryState::Cancelled),
     ];
     for (work, (end, state)) in work.iter().zip(ends) {
-        lane.record(ended(work, end, rig.now()), Hold::LetGo);
+        lane.record(work, ended(work, end, rig.now()), Hold::LetGo);
         rig.wait_for(work.delivery, state).await;
     }
     drop(lane);

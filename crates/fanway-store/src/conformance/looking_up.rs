@@ -62,6 +62,7 @@ pub async fn whoever_listens_learns_of_a_change<E: Engine>() {
     let (delivery, now) = (work[0].delivery, rig.now());
     let changed = rig.store().changed(id);
     lane.record(
+        &work[0],
         again(&work[0], now.saturating_add(Duration::from_secs(1)), now),
         Hold::Keep,
     );
@@ -75,7 +76,7 @@ pub async fn whoever_listens_learns_of_a_change<E: Engine>() {
     );
     assert_eq!(retrying.detail.as_deref(), Some("out of order"));
     let (first, second) = (rig.store().changed(id), rig.store().changed(id));
-    lane.record(ended(&work[0], End::Delivered, now), Hold::LetGo);
+    lane.record(&work[0], ended(&work[0], End::Delivered, now), Hold::LetGo);
     first.await;
     second.await;
     rig.wait_for(delivery, DeliveryState::Delivered).await;
@@ -91,6 +92,7 @@ pub async fn a_message_ends_when_its_last_delivery_has<E: Engine>() {
         let (mut stock, mut shipping) = (rig.lane("stock"), rig.lane("shipping"));
         let work = take_all(&mut stock, rig.now(), 1).await;
         stock.record(
+            &work[0],
             ended(&work[0], End::Dead(DeadReason::Exhausted), rig.now()),
             Hold::LetGo,
         );
@@ -104,7 +106,11 @@ pub async fn a_message_ends_when_its_last_delivery_has<E: Engine>() {
 
         rig.turn_clock(Duration::from_secs(5));
         let work = take_all(&mut shipping, rig.now(), 1).await;
-        shipping.record(ended(&work[0], End::Delivered, rig.now()), Hold::LetGo);
+        shipping.record(
+            &work[0],
+            ended(&work[0], End::Delivered, rig.now()),
+            Hold::LetGo,
+        );
         rig.wait_for(work[0].delivery, DeliveryState::Delivered)
             .await;
         for settled in [false, true] {
@@ -143,12 +149,14 @@ pub async fn what_a_message_shows_outlives_a_crash<E: Engine>() {
     let mut lane = rig.lane("stock");
     let work = take_all(&mut lane, rig.now(), 4).await;
     let now = rig.now();
-    lane.record(ended(&work[0], End::Delivered, now), Hold::LetGo);
+    lane.record(&work[0], ended(&work[0], End::Delivered, now), Hold::LetGo);
     lane.record(
+        &work[1],
         ended(&work[1], End::Dead(DeadReason::Refused), now),
         Hold::LetGo,
     );
     lane.record(
+        &work[2],
         again(&work[2], now.saturating_add(Duration::from_secs(9)), now),
         Hold::LetGo,
     );

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use fanway_types::{
-    AgainCause, DeadReason, DeliveryId, DeliveryState, End, MessageId, Outcome, Plan, TargetName,
-    Timestamp, Verdict,
+    AgainCause, DeadReason, DeliveryId, DeliveryState, End, IdempotencyKey, KeyHash, Message,
+    MessageId, Outcome, Plan, TargetName, Timestamp, Verdict,
 };
 
+use crate::accept;
 use crate::lane::{Hold, Progress, Work};
 use crate::lookup::{DeliveryView, MessageView};
 
@@ -17,6 +18,8 @@ pub(super) struct Model {
     pub(super) deliveries: BTreeMap<DeliveryId, Delivery>,
     /// In the order of acceptance.
     pub(super) order: Vec<MessageId>,
+    /// The last message that was accepted with each key, and the key.
+    keys: BTreeMap<KeyHash, (MessageId, IdempotencyKey)>,
 }
 
 pub(super) struct Delivery {
@@ -71,12 +74,31 @@ impl Recorded {
 }
 
 impl Model {
+    /// What is to become of a message.
+    pub(super) fn answer(&self, message: &Message, now: Timestamp) -> Result<(), accept::Error> {
+        let Some(key) = &message.terms.key else {
+            return Ok(());
+        };
+        let known = self.keys.get(&key.hash());
+        match known.filter(|(_, known)| known.until >= now) {
+            None => Ok(()),
+            Some((id, known)) if known.fingerprint == key.fingerprint => {
+                Err(accept::Error::Repeated { accepted: *id })
+            }
+            Some(_) => Err(accept::Error::KeyTaken),
+        }
+    }
+
     /// Adds an accepted message.
-    pub(super) fn accept(&mut self, id: MessageId, plan: &Plan) {
+    pub(super) fn accept(&mut self, message: &Message, plan: &Plan) {
+        let id = message.id;
+        if let Some(key) = &message.terms.key {
+            self.keys.insert(key.hash(), (id, key.clone()));
+        }
         for (step, index) in plan.steps.iter().zip(0..) {
             let recorded = Recorded {
                 state: DeliveryState::Pending,
-                due: None,
+                due: message.due(),
                 progress: Progress::default(),
             };
             let delivery = Delivery {
@@ -157,7 +179,7 @@ impl Model {
     pub(super) fn record(&mut self, outcome: &Outcome, hold: Hold) {
         let known = self.deliveries.get_mut(&outcome.delivery);
         let known = known.expect("a schedule records what it was given");
-        if known.has_ended() {
+        if known.with == With::Nobody {
             return;
         }
         let (state, due) = match outcome.verdict {
@@ -194,6 +216,27 @@ impl Model {
             status: None,
             detail: None,
         }
+    }
+
+    /// A message is called off: what no lane has ends. Returns what lanes have; a crash ends it.
+    pub(super) fn cancel(&mut self, id: MessageId) -> Vec<DeliveryId> {
+        let mut with_lanes = Vec::new();
+        let of_message = self.deliveries.iter_mut();
+        let unfinished = of_message
+            .filter(|(delivery, known)| delivery.message == id && known.with != With::Nobody);
+        for (delivery, known) in unfinished {
+            known.recorded.push(Recorded {
+                state: DeliveryState::Cancelled,
+                due: None,
+                ..known.last()
+            });
+            if known.with == With::Lane {
+                with_lanes.push(*delivery);
+            } else {
+                known.with = With::Nobody;
+            }
+        }
+        with_lanes
     }
 
     /// A target's lane has gone: the store has what it held.

@@ -6,8 +6,8 @@ use fanway_types::MessageId;
 
 use super::rig::{DAY, KEEP, Rig, deliver, take_all};
 use super::{Bodies, Engine, Keep};
+use crate::dead;
 use crate::lookup::Found;
-use crate::{Redrive, dead};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -94,12 +94,7 @@ pub async fn dead_letters_wait_as_long_as_they_are_kept<E: Engine>() {
     rig.turn_clock(2 * DAY);
     rig.engine.settle().await;
     assert_eq!(rig.letters().await, []);
-    let redrive = Redrive {
-        dead,
-        plan: plan.hash(),
-        step: 0,
-    };
-    let redriven = rig.store().redrive(redrive, rig.now()).await;
+    let redriven = rig.redrive(dead, plan.hash(), 0).await;
     assert!(
         matches!(redriven, Err(dead::Error::NotFound(_))),
         "{redriven:?}"
@@ -123,12 +118,7 @@ pub async fn without_bodies_letters_are_listed_and_cannot_be_sent_again<E: Engin
         .await
         .expect("an open store opens");
     assert!(opened.expect("it is on the list").message.is_none());
-    let redrive = Redrive {
-        dead,
-        plan: plan.hash(),
-        step: 0,
-    };
-    let redriven = rig.store().redrive(redrive, rig.now()).await;
+    let redriven = rig.redrive(dead, plan.hash(), 0).await;
     assert!(
         matches!(redriven, Err(dead::Error::NoBody(_))),
         "{redriven:?}"

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanway_types::{
-    AgainCause, ByteCount, DeadReason, DeliveryId, DeliveryState, End, Message, MessageId, Outcome,
-    Plan, Request, Step, TargetName, Timestamp, Verdict,
+    AgainCause, ByteCount, DeadReason, DeliveryId, DeliveryState, End, Fingerprint, IdempotencyKey,
+    KeyScope, Message, MessageId, Outcome, Plan, PlanHash, Request, Step, StepIndex, TargetName,
+    Terms, Timestamp, Verdict,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::{Bodies, Engine, Keep, Settings};
+use crate::change::{Key, Redrive};
 use crate::dead;
+use crate::job::Filter;
 use crate::lane::{Hold, Room, Work};
 use crate::lookup::{DeliveryView, Found, MessageView};
 use crate::{Backlog, Lane, Store};
@@ -111,6 +114,7 @@ impl<E: Engine> Rig<E> {
                 headers: headers.into_iter().collect(),
                 body: Bytes::copy_from_slice(body.as_bytes()),
             },
+            terms: Terms::default(),
             reservation: None,
         })
     }
@@ -173,15 +177,45 @@ impl<E: Engine> Rig<E> {
         }
     }
 
+    /// Waits until a message has ended.
+    pub(super) async fn wait_for_end(&self, id: MessageId) {
+        loop {
+            let changed = self.store().changed(id);
+            if self.view(id).await.state.has_ended() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     pub(super) async fn letters(&self) -> Vec<dead::Letter> {
         let query = dead::Query {
-            target: None,
-            route: None,
+            filter: Filter::default(),
             after: None,
             limit: 1000,
         };
         let page = self.store().dead_letters(query).await;
         page.expect("an open store lists dead letters").letters
+    }
+
+    /// Makes a dead letter's delivery anew, with its key.
+    pub(super) async fn redrive(
+        &self,
+        old: DeliveryId,
+        plan: PlanHash,
+        step: StepIndex,
+    ) -> Result<DeliveryId, dead::Error> {
+        let redrive = Redrive {
+            old,
+            plan,
+            step,
+            key: Key::Kept,
+            body: None,
+        };
+        let redriven = self.store().redrive(vec![redrive], None, None, self.now());
+        let redriven = redriven.await.expect("an open store changes");
+        let [result] = redriven.try_into().expect("one for each");
+        result
     }
 
     /// What waits for a target, where anything does.
@@ -202,10 +236,33 @@ impl<E: Engine> Rig<E> {
         assert_eq!(work.delivery.message, id);
         self.turn_clock(Duration::from_millis(1));
         let outcome = ended(work, End::Dead(DeadReason::Refused), self.now());
-        lane.record(outcome, Hold::LetGo);
+        lane.record(work, outcome, Hold::LetGo);
         self.wait_for(work.delivery, DeliveryState::Dead).await;
         work.delivery
     }
+}
+
+/// A message that is still its maker's alone, with its terms changed.
+pub(super) fn with_terms(
+    mut message: Arc<Message>,
+    change: impl FnOnce(&mut Terms),
+) -> Arc<Message> {
+    let alone = Arc::get_mut(&mut message).expect("it was just made");
+    change(&mut alone.terms);
+    message
+}
+
+/// A message with a key that is its own for so long, in its route's scope.
+pub(super) fn keyed(message: Arc<Message>, key: &str, keep: Duration) -> Arc<Message> {
+    let request = &message.request;
+    let query = request.query.as_deref();
+    let key = IdempotencyKey {
+        scope: KeyScope::Route(message.route.clone()),
+        text: key.into(),
+        fingerprint: Fingerprint::of(&request.method, &request.path, query, &request.body),
+        until: message.received_at().saturating_add(keep),
+    };
+    with_terms(message, |terms| terms.key = Some(key))
 }
 
 pub(super) fn name(target: &str) -> TargetName {
@@ -226,10 +283,13 @@ pub(super) fn plan(route: &str, targets: &[&str]) -> Arc<Plan> {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        origin: None,
     });
     Arc::new(Plan {
         route: route.parse().expect("cases use well-formed names"),
         steps: steps.collect(),
+        callback: None,
+        on_dead: None,
     })
 }
 
@@ -291,9 +351,38 @@ fn outcome(work: &Work, verdict: Verdict, at: Timestamp) -> Outcome {
     }
 }
 
+/// Drives two futures together.
+pub(super) async fn both<A, B>(
+    first: impl Future<Output = A>,
+    second: impl Future<Output = B>,
+) -> (A, B) {
+    let (mut first, mut second) = (Box::pin(first), Box::pin(second));
+    let (mut a, mut b) = (None, None);
+    poll_fn(|cx| {
+        if a.is_none()
+            && let Poll::Ready(value) = first.as_mut().poll(cx)
+        {
+            a = Some(value);
+        }
+        if b.is_none()
+            && let Poll::Ready(value) = second.as_mut().poll(cx)
+        {
+            b = Some(value);
+        }
+        match (a.take(), b.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (left, right) => {
+                (a, b) = (left, right);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
 /// Ends all of these as delivered.
 pub(super) fn deliver(lane: &mut BoxLane, work: &[Work], at: Timestamp) {
     for work in work {
-        lane.record(ended(work, End::Delivered, at), Hold::LetGo);
+        lane.record(work, ended(work, End::Delivered, at), Hold::LetGo);
     }
 }

@@ -2,16 +2,20 @@
 //! little room, retries, lanes that come and go, crashes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use fanway_types::{ByteCount, DeliveryId, DeliveryState, End, Plan, TargetName, Verdict};
+use fanway_types::{
+    ByteCount, DeliveryId, DeliveryState, End, Message, MessageId, Plan, TargetName, Verdict,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::Engine;
 use super::model::{ENDS, Model, With, at};
-use super::rig::{BoxLane, PLENTY, Rig, assert_waits, name, take};
-use crate::lane::{Hold, Room};
+use super::rig::{BoxLane, PLENTY, Rig, assert_waits, keyed, name, take, with_terms};
+use crate::lane::{Hold, Room, Work};
 
 const TARGETS: [&str; 2] = ["stock", "shipping"];
 
@@ -19,6 +23,7 @@ const TARGETS: [&str; 2] = ["stock", "shipping"];
 #[derive(Clone, Copy)]
 struct Weights {
     accept: u32,
+    repeat: u32,
     take: u32,
     record: u32,
     turn_clock: u32,
@@ -26,10 +31,12 @@ struct Weights {
     settle: u32,
     change_lane: u32,
     crash: u32,
+    cancel: u32,
 }
 
 const STEADY: Weights = Weights {
     accept: 4,
+    repeat: 3,
     take: 8,
     record: 8,
     turn_clock: 3,
@@ -37,6 +44,7 @@ const STEADY: Weights = Weights {
     settle: 1,
     change_lane: 0,
     crash: 0,
+    cancel: 0,
 };
 
 /// Lanes that take too little for a while, fall behind, and catch up.
@@ -63,6 +71,27 @@ pub async fn crashes_between_all_of_it<E: Engine>() {
     run::<E>(weights, 20..26).await;
 }
 
+/// Messages that are called off, wherever their deliveries are.
+pub async fn messages_that_are_called_off<E: Engine>() {
+    let weights = Weights {
+        change_lane: 2,
+        cancel: 6,
+        ..STEADY
+    };
+    run::<E>(weights, 30..36).await;
+}
+
+/// The same, with the process dying in between.
+pub async fn crashes_between_cancels<E: Engine>() {
+    let weights = Weights {
+        change_lane: 1,
+        crash: 1,
+        cancel: 4,
+        ..STEADY
+    };
+    run::<E>(weights, 40..46).await;
+}
+
 async fn run<E: Engine>(weights: Weights, seeds: std::ops::Range<u64>) {
     for seed in seeds {
         let mut schedule = Schedule::<E>::new(seed).await;
@@ -76,9 +105,13 @@ async fn run<E: Engine>(weights: Weights, seeds: std::ops::Range<u64>) {
 struct Schedule<E> {
     rig: Rig<E>,
     rng: StdRng,
-    plan: std::sync::Arc<Plan>,
+    plan: Arc<Plan>,
     model: Model,
     lanes: BTreeMap<TargetName, BoxLane>,
+    /// What was ever handed out.
+    works: BTreeMap<DeliveryId, Work>,
+    /// What was ever called off.
+    cancelled: Vec<MessageId>,
 }
 
 impl<E: Engine> Schedule<E> {
@@ -92,12 +125,15 @@ impl<E: Engine> Schedule<E> {
             plan,
             model: Model::default(),
             lanes: lanes.into(),
+            works: BTreeMap::new(),
+            cancelled: Vec::new(),
         }
     }
 
     async fn step(&mut self, weights: Weights) {
         let Weights {
             accept,
+            repeat,
             take,
             record,
             turn_clock,
@@ -105,8 +141,10 @@ impl<E: Engine> Schedule<E> {
             settle,
             change_lane,
             crash,
+            cancel,
         } = weights;
-        let all = accept + take + record + turn_clock + look_up + settle + change_lane + crash;
+        let of_lanes = take + record + change_lane + cancel;
+        let all = accept + repeat + turn_clock + look_up + settle + crash + of_lanes;
         let mut drawn = self.rng.random_range(0..all);
         let mut is = |weight: u32| {
             let hit = drawn < weight;
@@ -115,6 +153,8 @@ impl<E: Engine> Schedule<E> {
         };
         if is(accept) {
             self.accept().await;
+        } else if is(repeat) {
+            self.repeat().await;
         } else if is(take) {
             self.take().await;
         } else if is(record) {
@@ -129,6 +169,8 @@ impl<E: Engine> Schedule<E> {
             self.model.settle();
         } else if is(change_lane) {
             self.change_lane();
+        } else if is(cancel) {
+            self.cancel().await;
         } else {
             self.crash().await;
         }
@@ -137,14 +179,40 @@ impl<E: Engine> Schedule<E> {
     async fn accept(&mut self) {
         for _ in 0..self.rng.random_range(1..8) {
             let size = self.rng.random_range(1..4);
-            let group: Vec<_> = (0..size)
-                .map(|number| self.rig.message(&self.plan, &"x".repeat(number * 20)))
-                .collect();
-            let ids: Vec<_> = group.iter().map(|message| message.id).collect();
-            self.rig.accept_group(group).await;
-            for id in ids {
-                self.model.accept(id, &self.plan);
+            let group: Vec<_> = (0..size).map(|number| self.message(number)).collect();
+            self.rig.accept_group(group.clone()).await;
+            for message in group {
+                self.model.accept(&message, &self.plan);
             }
+        }
+    }
+
+    /// A message that now and then has to wait, or need not although it says so.
+    fn message(&mut self, number: usize) -> Arc<Message> {
+        let message = self.rig.message(&self.plan, &"x".repeat(number * 20));
+        if self.rng.random_bool(0.8) {
+            return message;
+        }
+        let wait = Duration::from_millis(self.rng.random_range(0..80));
+        let before = message
+            .received_at()
+            .saturating_sub(Duration::from_millis(20));
+        with_terms(message, |terms| {
+            terms.not_before = Some(before.saturating_add(wait));
+        })
+    }
+
+    /// Accepts a message with one of few keys.
+    async fn repeat(&mut self) {
+        let key = self.rng.random_range(0..6).to_string();
+        let size = self.rng.random_range(0..2);
+        let keep = Duration::from_millis(self.rng.random_range(0..300));
+        let message = keyed(self.message(size), &key, keep);
+        let expected = self.model.answer(&message, self.rig.now());
+        let result = self.rig.store().accept(vec![Arc::clone(&message)]).await;
+        assert_eq!(result, expected, "of {:?}", message.terms.key);
+        if result.is_ok() {
+            self.model.accept(&message, &self.plan);
         }
     }
 
@@ -168,6 +236,12 @@ impl<E: Engine> Schedule<E> {
         };
         let work = take(lane, now, room).await;
         self.model.hand_out(&target, &work, now);
+        self.note(work);
+    }
+
+    fn note(&mut self, work: Vec<Work>) {
+        let works = work.into_iter().map(|work| (work.delivery, work));
+        self.works.extend(works);
     }
 
     /// Records something of deliveries that a lane holds, and sometimes of one that has ended.
@@ -176,7 +250,8 @@ impl<E: Engine> Schedule<E> {
         for target in TARGETS.map(name) {
             let mut held = self.model.of(&target, With::Lane);
             if self.rng.random_bool(0.2) {
-                held.extend(self.model.of(&target, With::Nobody).pop());
+                let ended = self.model.of(&target, With::Nobody).pop();
+                held.extend(ended.filter(|id| self.works.contains_key(id)));
             }
             for id in held {
                 if self.rng.random_bool(0.5) {
@@ -199,7 +274,36 @@ impl<E: Engine> Schedule<E> {
         };
         let outcome = self.model.outcome(id, verdict, self.rig.now());
         self.model.record(&outcome, hold);
-        lane.record(outcome, hold);
+        lane.record(&self.works[&id], outcome, hold);
+    }
+
+    /// Calls one of the latest messages off; what lanes have ends as they say.
+    async fn cancel(&mut self) {
+        let count = self.model.order.len();
+        let Some(place) = count.checked_sub(self.rng.random_range(1..30)) else {
+            return;
+        };
+        let id = self.model.order[place];
+        let result = self.rig.store().cancel(id, None, self.rig.now()).await;
+        let with_lanes = self.model.cancel(id);
+        self.cancelled.push(id);
+        // Where nothing was left, the store may know of the ends already, or not yet.
+        if !with_lanes.is_empty() {
+            result.expect("it hasn't ended");
+        }
+        let mut told = Vec::new();
+        let mut context = Context::from_waker(Waker::noop());
+        for lane in self.lanes.values_mut() {
+            let _ready = lane.poll_cancelled(&mut context, &mut told);
+        }
+        told.sort_unstable();
+        assert_eq!(told, with_lanes);
+        for id in told {
+            let ends = [End::Cancelled, End::Delivered];
+            let end = ends[self.rng.random_range(0..ends.len())];
+            let target = self.plan.steps[usize::from(id.step)].target.clone();
+            self.record_one(&target, id, Verdict::Ended(end), Hold::LetGo);
+        }
     }
 
     async fn look_up(&mut self) {
@@ -223,6 +327,9 @@ impl<E: Engine> Schedule<E> {
     async fn crash(&mut self) {
         self.lanes.clear();
         self.rig.crash().await;
+        for id in &self.cancelled {
+            self.rig.wait_for_end(*id).await;
+        }
         for id in self.model.order.clone() {
             self.model.recover(&self.rig.view(id).await);
         }
@@ -244,6 +351,7 @@ impl<E: Engine> Schedule<E> {
                 let lane = self.lanes.get_mut(&target).expect("just opened");
                 let work = take(lane, now, PLENTY).await;
                 self.model.hand_out(&target, &work, now);
+                self.note(work);
             }
             for id in self.model.of(&target, With::Lane) {
                 self.record_one(&target, id, Verdict::Ended(End::Delivered), Hold::LetGo);
