@@ -92,10 +92,16 @@ async fn plan(store: &LocalStore, targets: &[&str]) -> Result<Arc<Plan>, Failure
             critical: true,
             forward: Vec::new(),
             forward_query: false,
+            origin: None,
         });
     }
     let route = "orders".parse()?;
-    let plan = Arc::new(Plan { route, steps });
+    let plan = Arc::new(Plan {
+        route,
+        steps,
+        callback: None,
+        on_dead: None,
+    });
     store.keep_plan(Arc::clone(&plan)).await?;
     Ok(plan)
 }
@@ -117,6 +123,7 @@ fn message(plan: &Plan, rng: &mut StdRng) -> Arc<Message> {
             body: vec![b'x'; BODY].into(),
             ..Request::default()
         },
+        terms: fanway_types::Terms::default(),
         reservation: None,
     })
 }
@@ -154,7 +161,7 @@ async fn deliver(mut lane: Box<dyn Lane>, done: Arc<AtomicU64>) {
                 status: Some(200),
                 detail: None,
             };
-            lane.record(outcome, Hold::LetGo);
+            lane.record(work, outcome, Hold::LetGo);
         }
         done.fetch_add(work.len() as u64, Ordering::Relaxed);
     }

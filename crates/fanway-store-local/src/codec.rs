@@ -22,10 +22,15 @@
 //! | `0x06` | query | text |
 //! | `0x07` | params | for each: name and value, each with its length (LEB128) before it |
 //! | `0x08` | headers | the block of `fanway_types::Headers` |
+//! | `0x13` | idempotency key | scope's kind (u8: 0 route), scope's name with its length (LEB128) before it, key |
+//! | `0x14` | request fingerprint | 16 bytes |
+//! | `0x15` | the key is forgotten | u64, ms |
+//! | `0x96` | expiry | u64, ms |
+//! | `0x95` | not before | u64, ms |
+//! | `0x1a` | callback | text, a URL |
 //! | `0x8f` | body | bytes |
 //!
 //! Kept free for what is to come: `0x10` sender, `0x11` trace context, `0x12` source,
-//! `0x13` idempotency key, `0x14` request fingerprint, `0x95` not before, `0x96` expiry,
 //! `0x97` order key, `0x98` encryption key id, `0x99` content encoding of the stored body.
 //!
 //! Kind 2, an outcome:
@@ -40,10 +45,20 @@
 //!
 //! Kind 3, a plan: `0x81` its JSON.
 //!
-//! Kind 4, a redrive: `0x81` the dead delivery, `0x82` the new one (both as above), `0x83` the
-//! hash of its plan, `0x84` its step there (u16), `0x85` when it is due (u64, ms).
+//! Kind 4, a redrive: `0x81` the old delivery, `0x82` the new one (both as above), `0x83` the
+//! hash of its plan, `0x84` its step there (u16), `0x85` when it is due (u64, ms), `0x86` the
+//! delivery whose id is its key (without it, its own), `0x08` the job that it is part of (16),
+//! `0x07` an edited body's media type, `0x8f` the edited body.
 //!
 //! Kind 5, a discard: `0x81` the dead delivery, `0x82` when (u64, ms), `0x03` why (text).
+//!
+//! Kind 6, a message called off: `0x81` its id (16), `0x82` when (u64, ms).
+//!
+//! Kind 7, a job: `0x81` its JSON.
+//!
+//! Kind 8, what an operator has set for a target: `0x81` its JSON, `0x82` the target's name.
+//!
+//! Kind 9, an audit record: `0x81` its JSON.
 
 mod fields;
 mod read;
@@ -66,6 +81,12 @@ mod tag {
     pub(super) const QUERY: u8 = 0x06;
     pub(super) const PARAMS: u8 = 0x07;
     pub(super) const HEADERS: u8 = 0x08;
+    pub(super) const KEY: u8 = 0x13;
+    pub(super) const FINGERPRINT: u8 = 0x14;
+    pub(super) const KEY_UNTIL: u8 = 0x15;
+    pub(super) const NOT_BEFORE: u8 = 0x95;
+    pub(super) const EXPIRES: u8 = 0x96;
+    pub(super) const CALLBACK: u8 = 0x1a;
     pub(super) const BODY: u8 = 0x8f;
 
     pub(super) const DELIVERY: u8 = 0x81;
@@ -80,9 +101,14 @@ mod tag {
     pub(super) const NEW_PLAN: u8 = 0x83;
     pub(super) const NEW_STEP: u8 = 0x84;
     pub(super) const DUE: u8 = 0x85;
+    pub(super) const KEY_OF: u8 = 0x86;
+    pub(super) const OF_JOB: u8 = 0x08;
+    pub(super) const CONTENT_TYPE: u8 = 0x07;
 
     pub(super) const AT: u8 = 0x82;
     pub(super) const REASON: u8 = 0x03;
+
+    pub(super) const TARGET: u8 = 0x82;
 }
 
 /// Kinds of records; see above.
@@ -92,6 +118,15 @@ mod kind {
     pub(super) const PLAN: u8 = 3;
     pub(super) const REDRIVE: u8 = 4;
     pub(super) const DISCARD: u8 = 5;
+    pub(super) const CANCEL: u8 = 6;
+    pub(super) const JOB: u8 = 7;
+    pub(super) const CONTROL: u8 = 8;
+    pub(super) const AUDIT: u8 = 9;
+}
+
+/// Kinds of scopes of idempotency keys.
+mod scope {
+    pub(super) const ROUTE: u8 = 0;
 }
 
 /// Codes of verdicts. From [`AGAIN`](verdict::AGAIN) on a due time follows.
@@ -100,7 +135,7 @@ mod verdict {
 
     const AGAIN: u8 = 64;
 
-    const CODES: [(u8, Verdict); 7] = [
+    const CODES: [(u8, Verdict); 8] = [
         (0, Verdict::Ended(End::Delivered)),
         (1, Verdict::Ended(End::Skipped)),
         (2, Verdict::Ended(End::Cancelled)),
@@ -108,6 +143,7 @@ mod verdict {
         (9, Verdict::Ended(End::Dead(DeadReason::Exhausted))),
         (10, Verdict::Ended(End::Dead(DeadReason::Expression))),
         (11, Verdict::Ended(End::Dead(DeadReason::Crash))),
+        (12, Verdict::Ended(End::Dead(DeadReason::Expired))),
     ];
 
     const CAUSES: [(u8, AgainCause); 3] = [

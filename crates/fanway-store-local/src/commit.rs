@@ -8,8 +8,10 @@ use std::task::Waker;
 use std::time::Instant;
 
 use fanway_journal::{Committed, Observer, Poison};
+use fanway_store::event::{Event, What};
 use fanway_types::{Message, PlanHash};
 
+use crate::cancel::{CallOff, CalledOff};
 use crate::commons::Commons;
 use crate::entry::{Entry, Waiter};
 use crate::feed::Feed;
@@ -21,6 +23,8 @@ pub(crate) struct Commits {
     commons: Arc<Commons>,
     /// The feeds of each plan's steps, in their order.
     feeds: HashMap<PlanHash, Vec<Arc<Feed>>>,
+    /// The version of the targets' other names that these feeds are of.
+    aliases: u64,
 }
 
 impl Commits {
@@ -28,11 +32,12 @@ impl Commits {
         Self {
             commons,
             feeds: HashMap::new(),
+            aliases: 0,
         }
     }
 
     fn feeds(&mut self, plan: PlanHash) -> &[Arc<Feed>] {
-        let Self { commons, feeds } = self;
+        let Self { commons, feeds, .. } = self;
         feeds.entry(plan).or_insert_with(|| {
             let plan = commons
                 .plan(plan)
@@ -48,6 +53,19 @@ impl Commits {
         }
     }
 
+    /// Brings what was called off into the feeds, as far as it hasn't ended meanwhile.
+    fn call_off(&self, tail: &mut Tail, open: Vec<CalledOff>, wakers: &mut Vec<Waker>) {
+        for mut called_off in open {
+            if tail.has_end(called_off.delivery) {
+                called_off.let_caller_go();
+                continue;
+            }
+            tail.note_called_off(called_off.delivery);
+            let feed = self.commons.feed(&called_off.target);
+            wakers.extend(feed.call_off(called_off));
+        }
+    }
+
     /// Adds an entry to the tail and hands it on; returns who waits for its being durable.
     fn take(
         &mut self,
@@ -56,14 +74,23 @@ impl Commits {
         entry: Entry,
         wakers: &mut Vec<Waker>,
     ) -> Option<Waiter> {
-        let Entry { record, waiter } = entry;
-        if let Record::Message(message) = &record {
+        let Entry { record, waiter, .. } = entry;
+        // One that isn't due yet comes to its lane from the ledger.
+        if let Record::Message(message) = &record
+            && message.due().is_none()
+        {
             self.offer(end, message, wakers);
         }
         match waiter {
             Waiter::Posted(waiter) => {
                 tail.push(end, record, Some(waiter));
                 None
+            }
+            Waiter::CallOff(call_off) => {
+                let CallOff { caller, open } = *call_off;
+                self.call_off(tail, open, wakers);
+                tail.push(end, record, None);
+                Some(Waiter::Durable(caller))
             }
             durable => {
                 tail.push(end, record, None);
@@ -78,14 +105,29 @@ impl Observer<Entry> for Commits {
         let commons = Arc::clone(&self.commons);
         let (last, count) = (batch.end().0, batch.len());
         let mut changed = Vec::new();
+        let mut keyed = Vec::new();
         let mut wakers = Vec::new();
         let mut waiters = Vec::with_capacity(batch.len());
+        let is_watched = commons.watchers.are_there();
+        let mut events = Vec::new();
         // The tail stays locked until the feeds have their share: a lane that catches up under
         // this lock then sees each message exactly once.
         let mut tail = commons.tail();
+        let aliases = commons.aliases.version();
+        if aliases != self.aliases {
+            self.aliases = aliases;
+            self.feeds.clear();
+        }
         for (end, entry) in batch {
-            if let Record::Outcome(outcome) = &entry.record {
-                changed.push(outcome.delivery.message);
+            match &entry.record {
+                Record::Outcome(outcome) => changed.push(outcome.delivery.message),
+                Record::Message(message) if message.terms.key.is_some() => {
+                    keyed.push(Arc::clone(message));
+                }
+                _ => {}
+            }
+            if is_watched {
+                events.extend(event(&entry));
             }
             waiters.extend(self.take(&mut tail, end.0, entry, &mut wakers));
         }
@@ -96,6 +138,8 @@ impl Observer<Entry> for Commits {
             // Somebody waits for the posting of what is in this batch.
             commons.bell.ring();
         }
+        // Before their callers are told: what they send again is known then.
+        commons.keys.note_durable(&keyed);
         for waiter in waiters {
             if let Waiter::Durable(waiter) = waiter {
                 // The caller may have gone away; its message stays.
@@ -104,14 +148,30 @@ impl Observer<Entry> for Commits {
         }
         wakers.into_iter().for_each(Waker::wake);
         commons.tell(changed.into_iter());
+        commons.watchers.tell(events);
     }
 
     fn failed(&mut self, entries: Vec<Entry>, cause: &Poison) {
         self.commons.gate.shut();
         for entry in entries {
-            if let Waiter::Durable(waiter) = entry.waiter {
-                let _gone = waiter.send(Err(cause.to_string()));
-            }
+            let caller = match entry.waiter {
+                Waiter::Durable(caller) => caller,
+                Waiter::CallOff(call_off) => call_off.caller,
+                Waiter::Nobody | Waiter::Posted(_) => continue,
+            };
+            let _gone = caller.send(Err(cause.to_string()));
         }
+    }
+}
+
+/// What those who watch are told of an entry.
+fn event(entry: &Entry) -> Option<Event> {
+    match &entry.record {
+        Record::Message(message) => Some(Event {
+            message: message.id,
+            route: message.route.clone(),
+            what: What::Accepted,
+        }),
+        _ => entry.event.as_deref().cloned(),
     }
 }

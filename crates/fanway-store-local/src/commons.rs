@@ -8,14 +8,19 @@ use std::task::Waker;
 use std::time::Duration;
 
 use fanway_store::lane::Room;
+use fanway_store::notice::CallbackOrigin;
 use fanway_types::{MessageId, Plan, PlanHash, TargetName};
 use tokio::sync::{oneshot, watch};
 
+use crate::adopt::Aliases;
 use crate::feed::Feed;
 use crate::headroom::Headroom;
+use crate::keys::Keys;
 use crate::ledger::Error;
 use crate::metrics::Metrics;
 use crate::tail::Tail;
+use crate::tuning::Tuning;
+use crate::watch::Watchers;
 
 /// What all parts of an open store share.
 #[derive(Debug)]
@@ -35,9 +40,12 @@ pub(crate) struct Commons {
     /// Bytes of messages in the ledger that haven't ended.
     pub(crate) backlog: AtomicU64,
     pub(crate) headroom: Headroom,
+    pub(crate) keys: Arc<Keys>,
     /// Why nothing is posted.
     trouble: Mutex<Option<Trouble>>,
     pub(crate) metrics: Metrics,
+    pub(crate) watchers: Watchers,
+    pub(crate) aliases: Arc<Aliases>,
 }
 
 /// Why nothing is posted.
@@ -51,21 +59,24 @@ pub(crate) enum Trouble {
 
 impl Commons {
     /// What an opened store begins with, its ledger posted up to `posted`.
-    pub(crate) fn new(posted: u64, backlog: u64, feed_room: Room, headroom: Headroom) -> Self {
+    pub(crate) fn new(posted: u64, backlog: u64, keys: Keys, tuning: &Tuning) -> Self {
         Self {
             tail: Mutex::new(Tail::new(posted)),
             feeds: Mutex::default(),
             plans: Mutex::default(),
             listeners: Mutex::default(),
-            feed_room,
+            feed_room: tuning.feed,
             tail_bytes: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             bell: Bell::default(),
             gate: Gate::default(),
             backlog: AtomicU64::new(backlog),
-            headroom,
+            headroom: Headroom::new(tuning.log),
+            keys: Arc::new(keys),
             trouble: Mutex::default(),
             metrics: Metrics::default(),
+            watchers: Watchers::new(),
+            aliases: Arc::default(),
         }
     }
 
@@ -73,11 +84,12 @@ impl Commons {
         lock(&self.tail)
     }
 
-    /// A target's feed, made where there is none.
+    /// A target's feed, made where there is none: that of the name it goes by.
     pub(crate) fn feed(&self, target: &TargetName) -> Arc<Feed> {
+        let target = self.aliases.now(target);
         let mut feeds = lock(&self.feeds);
         let feed = feeds
-            .entry(target.clone())
+            .entry(target.into_owned())
             .or_insert_with(|| Arc::new(Feed::new(self.feed_room)));
         Arc::clone(feed)
     }
@@ -95,6 +107,19 @@ impl Commons {
         let hash = plan.hash();
         lock(&self.plans).insert(hash, Arc::clone(plan));
         hash
+    }
+
+    /// The origins that notices go to which senders asked for.
+    pub(crate) fn origins(&self) -> Vec<CallbackOrigin> {
+        let plans = lock(&self.plans);
+        let mut origins: Vec<_> = plans
+            .values()
+            .filter_map(|plan| CallbackOrigin::of(plan))
+            .collect();
+        drop(plans);
+        origins.sort_by(|left, right| left.target.cmp(&right.target));
+        origins.dedup();
+        origins
     }
 
     /// Listens to changes of a message.

@@ -1,8 +1,10 @@
-//! What is handed to the journal: a record, and who waits for it.
+//! What is handed to the journal: a record, and who is told of it.
 
 use fanway_journal as journal;
+use fanway_store::event::Event;
 use tokio::sync::oneshot;
 
+use crate::cancel::CallOff;
 use crate::codec;
 use crate::ledger::Changed;
 use crate::record::Record;
@@ -12,17 +14,35 @@ use crate::record::Record;
 pub(crate) struct Entry {
     pub(crate) record: Record,
     pub(crate) waiter: Waiter,
+    /// What those who watch are told of it, where that isn't in the record.
+    pub(crate) event: Option<Box<Event>>,
 }
+
+/// Tells somebody that a record is durable; or why that isn't known.
+pub(crate) type Durable = oneshot::Sender<Result<(), String>>;
 
 /// Who waits for a record.
 #[derive(Debug)]
 pub(crate) enum Waiter {
     /// Nobody.
     Nobody,
-    /// Somebody, for its being durable; or for why that isn't known.
-    Durable(oneshot::Sender<Result<(), String>>),
+    /// Somebody, for its being durable.
+    Durable(Durable),
     /// Somebody, for its being posted, and for what became of it.
     Posted(oneshot::Sender<Changed>),
+    /// Somebody who calls a message off.
+    CallOff(Box<CallOff>),
+}
+
+impl Entry {
+    /// A record of which nobody else is told.
+    pub(crate) fn new(record: Record, waiter: Waiter) -> Self {
+        Self {
+            record,
+            waiter,
+            event: None,
+        }
+    }
 }
 
 impl journal::Entry for Entry {

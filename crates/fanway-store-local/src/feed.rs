@@ -5,19 +5,28 @@
 //! tail, and has caught up.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use fanway_journal::Class;
 use fanway_store::lane::{Progress, Room, Work};
 use fanway_types::{DeliveryId, Message, StepIndex, Timestamp};
 
+use crate::cancel::CalledOff;
+use crate::entry::{Entry, Waiter};
+use crate::intake::Intake;
 use crate::ledger::Place;
+use crate::record::Record;
 use crate::tail::Ticket;
+use crate::watch::Watchers;
 
 /// A target's feed. The committer, the posting thread and the lane share it.
 #[derive(Debug)]
 pub(crate) struct Feed {
     state: Mutex<State>,
+    /// Whether something in `called_off` waits to be seen to: for lanes, without the lock.
+    has_called_off: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -39,6 +48,10 @@ pub(crate) struct State {
     /// enough of its own. 0 once they are.
     pub(crate) gate: Ticket,
     pub(crate) waker: Option<Waker>,
+    /// What was called off, and isn't seen to yet.
+    called_off: Vec<CalledOff>,
+    /// Whom to wake for that. It stays while the lane lives.
+    pub(crate) called_off_waker: Option<Waker>,
 }
 
 impl Feed {
@@ -46,6 +59,7 @@ impl Feed {
     pub(crate) fn new(room: Room) -> Self {
         Self {
             state: Mutex::new(State::new(room)),
+            has_called_off: AtomicBool::new(false),
         }
     }
 
@@ -83,6 +97,77 @@ impl Feed {
         state.waker.take()
     }
 
+    /// Takes a delivery that was called off; returns whom to wake.
+    pub(crate) fn call_off(&self, mut called_off: CalledOff) -> Option<Waker> {
+        let mut state = self.state();
+        if state.open {
+            called_off.let_caller_go();
+        }
+        let mut known = state.called_off.iter_mut();
+        if let Some(known) = known.find(|known| known.delivery == called_off.delivery) {
+            known.caller = known.caller.take().or(called_off.caller);
+            return None;
+        }
+        state.called_off.push(called_off);
+        self.has_called_off.store(true, Ordering::Release);
+        state.called_off_waker.clone()
+    }
+
+    /// Whether something was called off that isn't seen to yet.
+    pub(crate) fn has_called_off(&self) -> bool {
+        self.has_called_off.load(Ordering::Acquire)
+    }
+
+    /// Takes what was called off off the feed, for its lane to see to it.
+    pub(crate) fn take_called_off(&self) -> Vec<CalledOff> {
+        let mut state = self.state();
+        self.has_called_off.store(false, Ordering::Release);
+        std::mem::take(&mut state.called_off)
+    }
+
+    /// Ends what was called off, where no lane does. What the journal has no room for stays here.
+    pub(crate) fn end_called_off(&self, intake: &Intake, watchers: &Watchers) {
+        if !self.has_called_off() {
+            return;
+        }
+        let mut state = self.state();
+        if state.open {
+            return;
+        }
+        let mut left = Vec::new();
+        for mut called_off in std::mem::take(&mut state.called_off) {
+            let outcome = called_off.outcome();
+            let event = watchers.are_there().then(|| called_off.event(&outcome));
+            let waiter = called_off
+                .caller
+                .take()
+                .map_or(Waiter::Nobody, Waiter::Durable);
+            let entry = Entry {
+                record: Record::Outcome(outcome),
+                waiter,
+                event,
+            };
+            match intake.append(vec![entry], Class::Outcome) {
+                // A lane that opens now reads nothing before that is posted.
+                Ok(ticket) => state.gate = state.gate.max(ticket),
+                Err(_) => left.push(called_off),
+            }
+        }
+        self.has_called_off
+            .store(!left.is_empty(), Ordering::Release);
+        state.called_off = left;
+    }
+
+    /// Ends for a lane that has gone, which leaves some that were called off. What the next one
+    /// reads must be posted up to `gate`.
+    pub(crate) fn close(&self, gate: Ticket, called_off: Vec<CalledOff>) {
+        let mut state = self.state();
+        state.close(gate);
+        state.called_off.extend(called_off);
+        self.has_called_off
+            .store(!state.called_off.is_empty(), Ordering::Release);
+    }
+
     /// Whom to wake, whatever for.
     pub(crate) fn take_waker(&self) -> Option<Waker> {
         self.state().waker.take()
@@ -101,23 +186,30 @@ impl State {
             due: None,
             gate: 0,
             waker: None,
+            called_off: Vec::new(),
+            called_off_waker: None,
         }
     }
 
     /// Begins for a new lane: behind, at the very beginning, with a look at what is due.
     pub(crate) fn open(&mut self, posted: Ticket) {
+        for called_off in &mut self.called_off {
+            called_off.let_caller_go();
+        }
         *self = Self {
             open: true,
             gate: if posted < self.gate { self.gate } else { 0 },
             due: Some(Timestamp::default()),
+            called_off: std::mem::take(&mut self.called_off),
             ..Self::new(self.room)
         };
     }
 
-    /// Ends for a lane that has gone. What the next one reads must be posted up to `gate`.
-    pub(crate) fn close(&mut self, gate: Ticket) {
+    /// Ends for a lane that has gone.
+    fn close(&mut self, gate: Ticket) {
         *self = Self {
             gate,
+            called_off: std::mem::take(&mut self.called_off),
             ..Self::new(self.room)
         };
     }
@@ -136,13 +228,25 @@ impl State {
         }
         self.bytes += message.request.body.len() as u64;
         self.place = Place { seq, step };
+        let delivery = DeliveryId::first(message.id, step);
         self.queue.push_back(Work {
-            delivery: DeliveryId::first(message.id, step),
+            delivery,
+            key: delivery,
             message: Arc::clone(message),
             plan: message.plan,
             step,
             progress: Progress::default(),
         });
+        true
+    }
+
+    /// Takes a delivery out, where it waits here; false where it doesn't.
+    pub(crate) fn remove(&mut self, delivery: DeliveryId) -> bool {
+        let place = self.queue.iter().position(|work| work.delivery == delivery);
+        let Some(work) = place.and_then(|place| self.queue.remove(place)) else {
+            return false;
+        };
+        self.bytes -= work.message.request.body.len() as u64;
         true
     }
 

@@ -8,28 +8,31 @@
 //!
 //! Deliveries that are due again come from the ledger, by their due time. A delivery that the
 //! lane holds, or whose last outcome the ledger doesn't show yet, is in `held`, and is passed
-//! over there. It is struck off only when the ledger shows its outcome and no read is under way
-//! that may have begun before.
+//! over. It is struck off only when the ledger shows its outcome and no read is under way that may
+//! have begun before.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod called_off;
+mod held;
+mod outcomes;
+
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use fanway_journal::Class;
+use fanway_store::event::Event;
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::{Error, Lane};
 use fanway_types::{ByteCount, DeliveryId, Outcome, TargetName, Timestamp, Verdict};
 use tokio::sync::oneshot;
 
-use crate::entry::{Entry, Waiter};
 use crate::feed::Feed;
 use crate::inner::{Inner, engine};
 use crate::ledger::{self, Ask, Due, Place};
-use crate::record::Record;
 use crate::tail::Ticket;
 use crate::unposted::Unposted;
+use held::Held;
 
 /// A target's lane in the local store.
 pub(crate) struct LocalLane {
@@ -39,47 +42,49 @@ pub(crate) struct LocalLane {
     /// What was read, and not handed out yet.
     ready: VecDeque<Work>,
     reading: Option<oneshot::Receiver<Result<Due, ledger::Error>>>,
-    held: HashMap<DeliveryId, Held>,
-    /// Deliveries that were let go, each with the entry that the ledger has to show first.
-    released: VecDeque<(Ticket, DeliveryId)>,
+    held: Held,
+    /// What was called off and the caller hasn't been told of.
+    told: Vec<DeliveryId>,
+    /// Whom the feed wakes for more of those.
+    told_waker: Option<Waker>,
     /// Outcomes that the journal had no room for.
-    unrecorded: VecDeque<(Outcome, Hold)>,
+    unrecorded: VecDeque<Unrecorded>,
     /// Outcomes that the ledger doesn't show yet.
     unposted: Unposted,
 }
 
-/// Why a delivery in the ledger is passed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Held {
-    /// The lane has it.
-    InLane,
-    /// The ledger doesn't show its last outcome yet.
-    Released,
-}
+/// An outcome that the journal had no room for, whether the lane keeps the delivery, and what
+/// those who watch are told.
+type Unrecorded = (Outcome, Hold, Option<Box<Event>>);
 
 impl LocalLane {
     /// Opens a target's lane; `None` while another one is open.
     pub(crate) fn open(store: Arc<Inner>, target: &TargetName) -> Option<Self> {
-        let feed = store.commons.feed(target);
-        let posted = store.commons.tail().posted_tickets();
-        {
+        let (target, feed) = {
+            // No name is adopted while this is locked.
+            let tail = store.commons.tail();
+            let target = store.commons.aliases.now(target).into_owned();
+            let feed = store.commons.feed(&target);
             let mut state = feed.state();
             if state.open {
                 return None;
             }
-            state.open(posted);
+            state.open(tail.posted_tickets());
             if state.gate > 0 {
                 store.commons.bell.ring();
             }
-        }
+            drop(state);
+            (target, feed)
+        };
         Some(Self {
-            target: target.clone(),
+            target,
             store,
             feed,
             ready: VecDeque::new(),
             reading: None,
-            held: HashMap::new(),
-            released: VecDeque::new(),
+            held: Held::default(),
+            told: Vec::new(),
+            told_waker: None,
             unrecorded: VecDeque::new(),
             unposted: Unposted::default(),
         })
@@ -91,6 +96,7 @@ impl LocalLane {
             let Some(next) = self.ready.pop_front() else {
                 break;
             };
+            self.held.hand_out(next.delivery);
             give(next, room, work);
         }
         if !has_room(room) {
@@ -99,6 +105,7 @@ impl LocalLane {
         let mut state = self.feed.state();
         while has_room(room) {
             let Some(next) = state.pop() else { break };
+            self.held.hand_out(next.delivery);
             give(next, room, work);
         }
     }
@@ -121,7 +128,7 @@ impl LocalLane {
             let tail = self.store.commons.tail();
             (tail.posted(), tail.posted_tickets())
         };
-        self.strike_off(tickets);
+        self.held.strike_off(tickets);
         let fresh_in_ledger = behind && place < Place::behind(posted);
         if fresh_in_ledger || due.is_some() {
             if let Some(ticket) = self.unposted.too_many(tickets) {
@@ -162,16 +169,19 @@ impl LocalLane {
         if state.place < Place::behind(tail.posted()) {
             return;
         }
-        for (seq, message) in tail.messages_from(state.place.seq) {
+        for (seq, message) in tail.fresh_from(state.place.seq) {
             let Some(plan) = self.store.commons.plan(message.plan) else {
                 continue;
             };
             for (step, index) in plan.steps.iter().zip(0..) {
                 let place = Place { seq, step: index };
-                if step.target == self.target
-                    && place > state.place
-                    && !state.try_push(seq, message, index)
-                {
+                let target = self.store.commons.aliases.at(&step.target, seq);
+                if *target != self.target || place <= state.place {
+                    continue;
+                }
+                if self.held.passes_over(DeliveryId::first(message.id, index)) {
+                    state.place = place;
+                } else if !state.try_push(seq, message, index) {
                     return;
                 }
             }
@@ -185,7 +195,7 @@ impl LocalLane {
             fresh_after,
             now,
             limit: room.deliveries,
-            held: self.held.keys().copied().collect::<HashSet<_>>(),
+            held: self.held.others(),
             bytes: room.bytes.get().min(self.store.budget.free().get()).max(1),
         };
         self.reading = Some(
@@ -211,24 +221,11 @@ impl LocalLane {
         waits
     }
 
-    /// Forgets deliveries whose last outcome the ledger shows.
-    fn strike_off(&mut self, posted: Ticket) {
-        while let Some((ticket, delivery)) = self.released.front().copied() {
-            if ticket > posted {
-                return;
-            }
-            self.released.pop_front();
-            self.held.remove(&delivery);
-        }
-    }
-
     /// Takes in what was read.
     fn take_in(&mut self, found: Due) {
         for work in found.due {
             // What came into the lane since the question was asked is passed over.
-            if let std::collections::hash_map::Entry::Vacant(free) = self.held.entry(work.delivery)
-            {
-                free.insert(Held::InLane);
+            if self.held.take_in(work.delivery) {
                 self.ready.push_back(self.store.reserved(work));
             }
         }
@@ -236,40 +233,12 @@ impl LocalLane {
         state.note_due(found.next_due);
         for (place, work) in found.fresh {
             state.place = place;
-            self.ready.push_back(self.store.reserved(work));
+            if !self.held.passes_over(work.delivery) {
+                self.ready.push_back(self.store.reserved(work));
+            }
         }
         if found.read_fresh && !found.more {
             state.place = state.place.max(Place::behind(found.posted));
-        }
-    }
-
-    /// Appends an outcome, or keeps it for when there is room.
-    fn append(&mut self, outcome: Outcome, hold: Hold) {
-        let delivery = outcome.delivery;
-        let verdict = outcome.verdict;
-        let entry = Entry {
-            record: Record::Outcome(outcome.clone()),
-            waiter: Waiter::Nobody,
-        };
-        let Ok(ticket) = self.store.append(vec![entry], Class::Outcome) else {
-            self.store.commons.gate.shut();
-            self.unrecorded.push_back((outcome, hold));
-            return;
-        };
-        self.unposted.add(ticket);
-        let lets_go = matches!(verdict, Verdict::Ended(_)) || hold == Hold::LetGo;
-        if lets_go && self.held.contains_key(&delivery) {
-            self.held.insert(delivery, Held::Released);
-            self.released.push_back((ticket, delivery));
-        }
-    }
-
-    /// Tries again what the journal had no room for.
-    fn append_unrecorded(&mut self) {
-        for _ in 0..self.unrecorded.len() {
-            if let Some((outcome, hold)) = self.unrecorded.pop_front() {
-                self.append(outcome, hold);
-            }
         }
     }
 }
@@ -286,6 +255,7 @@ impl Lane for LocalLane {
         if self.store.commons.is_closed() {
             return Poll::Ready(Err(Error::Closed));
         }
+        self.see_to_called_off();
         loop {
             if let Some(reading) = &mut self.reading
                 && let Poll::Ready(found) = Pin::new(reading).poll(cx)
@@ -337,19 +307,27 @@ impl Lane for LocalLane {
         }
     }
 
-    fn record(&mut self, outcome: Outcome, hold: Hold) {
+    fn poll_cancelled(
+        &mut self,
+        cx: &mut Context<'_>,
+        cancelled: &mut Vec<DeliveryId>,
+    ) -> Poll<()> {
+        self.poll_told(cx, cancelled)
+    }
+
+    fn record(&mut self, work: &Work, outcome: Outcome, hold: Hold) {
         if matches!(outcome.verdict, Verdict::Again { .. }) {
-            // From now on the ledger will show it as scheduled.
-            self.held.insert(outcome.delivery, Held::InLane);
+            self.held.keep(outcome.delivery);
         }
-        self.append(outcome, hold);
+        let event = self.event(work, &outcome);
+        self.append(outcome, hold, event);
     }
 }
 
 impl Drop for LocalLane {
     fn drop(&mut self) {
-        let gate = self.store.appended();
-        self.feed.state().close(gate);
+        let called_off = self.leave_called_off();
+        self.feed.close(self.store.intake.appended(), called_off);
     }
 }
 

@@ -4,12 +4,20 @@
 //! that it reaches, so that posting goes on exactly where it stopped. One thread writes; readers
 //! have connections of their own. What its tables hold stands in `docs/data-folder.md`.
 
+mod adopt;
+mod by_hand;
+mod called_off;
 mod check;
 mod dead;
+mod edits;
+pub(crate) mod ended;
 mod error;
 mod find;
 mod history;
+mod keys;
 mod next;
+mod not_kept;
+mod old;
 mod plans;
 mod post;
 mod prune;
@@ -19,9 +27,13 @@ mod state;
 pub use check::{Report, check};
 pub use error::Error;
 
-pub(crate) use dead::{dead_letter, dead_letters};
+pub(crate) use by_hand::{audit, controls, jobs};
+pub(crate) use dead::{dead_letter, letter};
 pub(crate) use find::find;
+pub(crate) use keys::{find_keys, recent_keys};
 pub(crate) use next::{Ask, Due, Place, backlog, next};
+pub(crate) use not_kept::not_kept;
+pub(crate) use old::{Redrivable, is_listed, redrivable};
 pub(crate) use plans::Plans;
 pub(crate) use post::{Changed, Posted, Posting};
 pub(crate) use prune::prune;

@@ -3,15 +3,20 @@
 //! What is accepted, and how it ended, goes to the journal, in the order in which it happened;
 //! the ledger is posted from it. The way of a message through the files here:
 //!
-//! - `store` – the handle: `accept` appends an [`entry`](crate) to the journal
+//! - `store` – the handle: `accept` takes the `keys` and appends an [`entry`](crate) to the journal
 //! - `commit` – on the committer's thread, once it is durable: into the `tail`, and into the
 //!   `feed` of each target's lane
 //! - `lane` – hands it to dispatch, and takes the outcomes back, which are appended in turn
 //! - `poster` – brings the tail into the `ledger`, and lets the journal recycle
 //! - `open` – after a restart: what the journal holds is posted before anything is sent
 //!
-//! What must never be: something shown before it is durable; SQLite on the way to a 202.
+//! What must never be: something shown before it is durable; SQLite on the way to a 202, but for a
+//! key that isn't among the recent ones.
 
+mod accept;
+mod adopt;
+mod by_hand;
+mod cancel;
 mod checkpointer;
 mod codec;
 mod commit;
@@ -20,8 +25,11 @@ mod entry;
 mod feed;
 mod headroom;
 mod inner;
+mod intake;
+mod keys;
 mod lane;
 mod ledger;
+mod listing;
 mod metrics;
 mod open;
 mod params;
@@ -34,6 +42,7 @@ mod tail;
 mod tuning;
 mod unposted;
 mod view;
+mod watch;
 
 pub use crate::codec::Damage;
 pub use crate::headroom::{FreeSpace, free_space};

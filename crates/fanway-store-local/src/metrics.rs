@@ -20,6 +20,9 @@ const POSTED: &str = "fanway_ledger_posted_records";
 const POSTING: &str = "fanway_ledger_posting";
 const LAG: &str = "fanway_ledger_lag";
 const TAIL: &str = "fanway_ledger_tail";
+const KEYS: &str = "fanway_store_keys";
+const LOOKED_UP: &str = "fanway_store_keys_looked_up";
+const REDRIVEN: &str = "fanway_store_redriven";
 const BACKLOG: &str = "fanway_store_backlog";
 const REFUSED: &str = "fanway_journal_refused";
 const WRITTEN: &str = "fanway_journal_written";
@@ -33,6 +36,8 @@ const BATCH: &str = "fanway_journal_batch_records";
 pub(crate) struct Metrics {
     records: Counter,
     posting: Histogram,
+    looked_up: Counter,
+    redriven: Counter,
 }
 
 impl Default for Metrics {
@@ -41,6 +46,8 @@ impl Default for Metrics {
         Self {
             records: Counter::default(),
             posting: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
+            looked_up: Counter::default(),
+            redriven: Counter::default(),
         }
     }
 }
@@ -49,6 +56,14 @@ impl Metrics {
     pub(crate) fn posted(&self, records: usize, took: Duration) {
         self.records.inc_by(records as u64);
         self.posting.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn redriven(&self, count: u64) {
+        self.redriven.inc_by(count);
+    }
+
+    pub(crate) fn looked_up(&self, keys: usize) {
+        self.looked_up.inc_by(keys as u64);
     }
 }
 
@@ -61,11 +76,21 @@ impl LocalStore {
             "Records brought from the journal into the ledger",
             metrics.records.clone(),
         );
+        registry.register(
+            REDRIVEN,
+            "Deliveries that were made anew",
+            metrics.redriven.clone(),
+        );
         registry.register_with_unit(
             POSTING,
             "Time of a posting",
             Unit::Seconds,
             metrics.posting.clone(),
+        );
+        registry.register(
+            LOOKED_UP,
+            "Idempotency keys that were looked up in the ledger",
+            metrics.looked_up.clone(),
         );
         registry.register_collector(Box::new(Gauges(Arc::downgrade(&self.inner))));
     }
@@ -108,6 +133,13 @@ impl Collector for Gauges {
             "Bodies of messages in the ledger that haven't ended",
             Some(&Unit::Bytes),
             backlog,
+        )?;
+        gauge(
+            &mut encoder,
+            KEYS,
+            "Idempotency keys in memory",
+            None,
+            count(store.commons.keys.len()),
         )?;
         store
             .journal_stats()

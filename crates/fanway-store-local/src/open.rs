@@ -14,9 +14,11 @@ use crate::codec;
 use crate::commit::Commits;
 use crate::commons::Commons;
 use crate::entry::Entry;
-use crate::headroom::{Headroom, free_space};
-use crate::inner::{Inner, Intake, Settings};
-use crate::ledger::{self, Posting, checkpoint, open_writer};
+use crate::headroom::free_space;
+use crate::inner::{Inner, Settings};
+use crate::intake::Intake;
+use crate::keys::Keys;
+use crate::ledger::{self, Posting, checkpoint, open_writer, recent_keys};
 use crate::params::Params;
 use crate::poster::{Poster, RECORDS};
 use crate::reader::{Reader, StartError};
@@ -114,29 +116,33 @@ impl LocalStore {
         let mut posting = Posting::new(open_writer(&ledger)?, params.keep.bodies)?;
         let posted = recover(&opened, &mut posting)?;
 
-        let headroom = Headroom::new(tuning.log);
         let folder = path.clone();
         let free = tuning.free.clone();
         let free = free.unwrap_or_else(|| Arc::new(move || free_space(&folder)));
-        headroom.note(free());
-        let commons = Arc::new(Commons::new(
-            posted,
-            posting.backlog(),
-            tuning.feed,
-            headroom,
-        ));
+        let now = (params.clock)();
+        let (known, elsewhere) = recent_keys(posting.connection_mut(), now, tuning.keys)?;
+        let keys = Keys::new(known, elsewhere, tuning.keys);
+        let commons = Arc::new(Commons::new(posted, posting.backlog(), keys, &tuning));
+        commons.headroom.note(free());
         for plan in posting.plans()? {
             commons.add_plan(&plan);
         }
+        for called_off in posting.left_called_off(now)? {
+            let _no_lane = commons.feed(&called_off.target).call_off(called_off);
+        }
+        let posting = posting.with(Arc::clone(&commons.aliases));
         let lane_reader = Reader::start(&ledger, "ledger-lanes")?;
         let query_reader = Reader::start(&ledger, "ledger-queries")?;
+        let key_reader = Reader::start(&ledger, "ledger-keys")?;
         let checkpointer = Checkpointer::start(&ledger)?;
         let journal: Journal<Entry> =
             opened.start(Position(posted), Commits::new(Arc::clone(&commons)))?;
+        let intake = Arc::new(Intake::new(journal.clone()));
         let tail = tuning.tail;
         let poster = Poster {
             commons: Arc::clone(&commons),
-            journal: journal.clone(),
+            intake: Arc::clone(&intake),
+            journal,
             posting,
             keep: params.keep.clone(),
             clock: Arc::clone(&params.clock),
@@ -144,6 +150,7 @@ impl LocalStore {
             tuning,
             free,
             pruned: None,
+            moves: false,
         };
         let poster = poster.start().map_err(StartError::Thread)?;
         let settings = Settings {
@@ -154,17 +161,14 @@ impl LocalStore {
             sync: params.sync,
             reserve,
         };
-        let intake = Mutex::new(Intake {
-            journal: Some(journal),
-            appended: 0,
-            poster: Some(poster),
-        });
         let inner = Inner {
             commons,
             lane_reader,
             query_reader,
+            key_reader,
             budget: params.budget,
             intake,
+            poster: Mutex::new(Some(poster)),
             settings,
             last_refused: AtomicU64::new(0),
         };
@@ -202,21 +206,22 @@ fn post_recovered(
         bytes += body_of(&record);
         chunk.push((position, record));
         if chunk.len() == RECORDS || bytes > RECOVERED {
-            posting.post(&chunk, position)?;
+            posting.post(&chunk, position, |_| ())?;
             // The log would otherwise take as much room as the journal did.
             checkpoint(posting.connection_mut())?;
             chunk.clear();
             bytes = 0;
         }
     }
-    posting.post(&chunk, end)?;
+    posting.post(&chunk, end, |_| ())?;
     Ok(())
 }
 
 fn body_of(record: &Record) -> usize {
     match record {
         Record::Message(message) => message.request.body.len(),
-        Record::Outcome(_) | Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => 0,
+        Record::Redrive(redrive) => redrive.body.as_ref().map_or(0, |edited| edited.body.len()),
+        _ => 0,
     }
 }
 

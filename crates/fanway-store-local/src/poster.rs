@@ -11,14 +11,19 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use fanway_journal::{Journal, Position};
+use fanway_store::event::{Event, What};
+use fanway_store::notice::Notice;
 use tokio::sync::oneshot;
 
+use crate::cancel::CalledOff;
 use crate::checkpointer::Checkpointer;
 use crate::commons::{Commons, Rung, Trouble};
 use crate::entry::Entry;
 use crate::headroom::FreeSpace;
+use crate::intake::Intake;
 use crate::ledger::{Error, Posted, Posting, prune};
 use crate::params::{Clock, Keep};
+use crate::record::Redrive;
 use crate::steps::Step;
 use crate::tail::{Gone, Range, Ticket};
 use crate::tuning::Tuning;
@@ -39,6 +44,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The posting thread's work.
 pub(crate) struct Poster {
     pub(crate) commons: Arc<Commons>,
+    pub(crate) intake: Arc<Intake>,
     pub(crate) journal: Journal<Entry>,
     pub(crate) posting: Posting,
     pub(crate) keep: Keep,
@@ -47,6 +53,8 @@ pub(crate) struct Poster {
     pub(crate) tuning: Tuning,
     pub(crate) free: FreeSpace,
     pub(crate) pruned: Option<Instant>,
+    /// Whether there is more to be moved to a target's heir, so that the next turn comes at once.
+    pub(crate) moves: bool,
 }
 
 /// Why a turn was broken off.
@@ -81,6 +89,7 @@ impl Poster {
         let tick = (self.tuning.rest / LOOKS).clamp(SHORTEST, LONGEST);
         let mut waiting = Vec::new();
         loop {
+            let tick = if self.moves { Duration::ZERO } else { tick };
             let mut rung = self.commons.bell.wait(tick);
             waiting.append(&mut rung.waiting);
             if rung.abandon {
@@ -141,7 +150,47 @@ impl Poster {
         while let Some(range) = ripe.and_then(|until| self.commons.tail().range(until, RECORDS)) {
             self.post(&range)?;
         }
-        if rung.close { Ok(()) } else { self.prune() }
+        if rung.close {
+            return Ok(());
+        }
+        self.end_called_off();
+        self.adopt()?;
+        self.prune()
+    }
+
+    /// Ends what was called off before targets that have no lane, as far as its callers haven't.
+    fn end_called_off(&self) {
+        for feed in self.commons.feeds() {
+            feed.end_called_off(&self.intake, &self.commons.watchers);
+        }
+    }
+
+    /// Moves some of what waits under old names.
+    fn adopt(&mut self) -> Result<(), Broken> {
+        self.moves = false;
+        for adoption in self.commons.aliases.under_way() {
+            let (posted, tickets) = {
+                let tail = self.commons.tail();
+                (tail.posted(), tail.posted_tickets())
+            };
+            if tickets < adoption.gate {
+                continue;
+            }
+            self.keep_log_short();
+            self.step(Step::Adopt)?;
+            let moved = self.posting.move_some(&adoption.old)?;
+            if let Some(due) = moved.due {
+                let waker = self.commons.feed(&adoption.old).note_due(due);
+                waker.into_iter().for_each(Waker::wake);
+            }
+            if moved.more {
+                self.moves = true;
+            } else if posted >= adoption.until {
+                self.commons.aliases.done(&adoption);
+            }
+            self.checkpointer.nudge();
+        }
+        Ok(())
     }
 
     /// How long a record rests while the tail has so many bytes: the less, the fuller it is, but
@@ -153,11 +202,14 @@ impl Poster {
 
     fn post(&mut self, range: &Range) -> Result<(), Broken> {
         let begun = Instant::now();
-        if self.checkpointer.log() > self.tuning.log.get() {
-            self.checkpointer.catch_up();
-        }
+        self.keep_log_short();
         self.step(Step::Post)?;
-        let posted = self.posting.post(&range.records, range.end)?;
+        let announce = |posted: &Posted| {
+            for notice in &posted.notices {
+                self.commons.add_plan(&notice.plan);
+            }
+        };
+        let posted = self.posting.post(&range.records, range.end, announce)?;
         let backlog = self.posting.backlog();
         self.commons.backlog.store(backlog, Ordering::Relaxed);
         self.step(Step::Trim)?;
@@ -179,10 +231,27 @@ impl Poster {
         Ok(())
     }
 
+    /// Waits for a checkpoint where the write-ahead log has grown too long.
+    fn keep_log_short(&self) {
+        if self.checkpointer.log() > self.tuning.log.get() {
+            self.checkpointer.catch_up();
+        }
+    }
+
     /// Tells lanes and others what was posted.
     fn tell(&self, posted: Posted, gone: Gone, tickets: Ticket) {
-        let Posted { due, changes } = posted;
+        let Posted {
+            due,
+            changes,
+            redriven,
+            notices,
+            called_off,
+        } = posted;
+        self.tell_watchers(&notices, gone.redriven(&changes));
+        self.bring_to_feeds(called_off, &gone);
+        self.commons.metrics.redriven(redriven);
         self.commons.tell(gone.changed());
+        self.commons.keys.note_posted(&gone.keyed(), (self.clock)());
         gone.tell(changes);
         for (target, due) in due {
             let waker = self.commons.feed(&target).note_due(due);
@@ -190,6 +259,43 @@ impl Poster {
         }
         for feed in self.commons.feeds() {
             let waker = feed.note_posted(tickets);
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Tells those who watch of what became known only now.
+    fn tell_watchers<'r>(&self, notices: &[Notice], redriven: impl Iterator<Item = &'r Redrive>) {
+        if !self.commons.watchers.are_there() {
+            return;
+        }
+        let redriven = redriven.filter_map(|redrive| {
+            let plan = self.commons.plan(redrive.plan)?;
+            let (old, new) = (redrive.old, redrive.new);
+            Some(Event {
+                message: new.message,
+                route: plan.route.clone(),
+                what: What::Redriven { old, new },
+            })
+        });
+        let accepted = notices.iter().map(|notice| Event {
+            message: notice.message.id,
+            route: notice.message.route.clone(),
+            what: What::Accepted,
+        });
+        self.commons
+            .watchers
+            .tell(redriven.chain(accepted).collect());
+    }
+
+    /// Brings what was called off into the feeds, where its commit hasn't: what was made anew while
+    /// the message was called off.
+    fn bring_to_feeds(&self, called_off: Vec<CalledOff>, gone: &Gone) {
+        for called_off in called_off {
+            let delivery = called_off.delivery;
+            if gone.was_told(delivery) || self.commons.tail().has_end(delivery) {
+                continue;
+            }
+            let waker = self.commons.feed(&called_off.target).call_off(called_off);
             waker.into_iter().for_each(Waker::wake);
         }
     }

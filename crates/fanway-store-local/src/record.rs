@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use fanway_types::{DeliveryId, Message, Outcome, Plan, PlanHash, StepIndex, Timestamp};
+use fanway_store::change::{Audit, Control, Edited};
+use fanway_store::job::Job;
+use fanway_types::{
+    DeliveryId, JobId, Message, MessageId, Outcome, Plan, PlanHash, StepIndex, TargetName,
+    Timestamp,
+};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -13,17 +18,33 @@ pub(crate) enum Record {
     Outcome(Outcome),
     /// A plan was put to use.
     Plan(Arc<Plan>),
-    /// A dead letter was given a new delivery.
-    Redrive(Redrive),
+    /// A delivery that had ended was made anew.
+    Redrive(Arc<Redrive>),
     /// A dead letter was taken off the list.
     Discard(Discard),
+    /// A message was called off.
+    Cancel(Cancel),
+    /// A job stands so.
+    Job(Arc<Job>),
+    /// An operator has set something for a target.
+    Control(Arc<Controlled>),
+    /// Somebody changed something.
+    Audit(Arc<Audit>),
 }
 
-/// A new delivery for a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Record {
+    /// Whether it can turn out at its posting that there is nothing left to change: whoever
+    /// appended it is told.
+    pub(crate) fn is_change(&self) -> bool {
+        matches!(self, Self::Redrive(_) | Self::Discard(_))
+    }
+}
+
+/// A new delivery for one that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Redrive {
-    /// The dead letter.
-    pub(crate) dead: DeliveryId,
+    /// The one that has ended: a dead letter, or one that was delivered.
+    pub(crate) old: DeliveryId,
     /// Its new delivery.
     pub(crate) new: DeliveryId,
     /// The plan whose step the new delivery runs.
@@ -32,6 +53,12 @@ pub(crate) struct Redrive {
     pub(crate) step: StepIndex,
     /// When it is due.
     pub(crate) due: Timestamp,
+    /// The delivery whose id is the new one's key.
+    pub(crate) key: DeliveryId,
+    /// A body in place of the message's.
+    pub(crate) body: Option<Edited>,
+    /// The job that it is part of, which stands before it.
+    pub(crate) job: Option<JobId>,
 }
 
 /// The end of a dead letter's stay on the list.
@@ -43,4 +70,22 @@ pub(crate) struct Discard {
     pub(crate) at: Timestamp,
     /// Why.
     pub(crate) reason: String,
+}
+
+/// The calling off of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cancel {
+    /// The message.
+    pub(crate) message: MessageId,
+    /// When.
+    pub(crate) at: Timestamp,
+}
+
+/// What an operator has set for a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Controlled {
+    /// The target.
+    pub(crate) target: TargetName,
+    /// All that is set for it from now on.
+    pub(crate) control: Control,
 }

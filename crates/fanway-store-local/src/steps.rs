@@ -14,6 +14,8 @@ pub enum Step {
     Forget,
     /// Telling those who wait.
     Tell,
+    /// Moving what waits under a target's old name.
+    Adopt,
     /// Removing what is too old.
     Prune,
 }

@@ -1,12 +1,17 @@
 //! The store's handle: what stands before the seam.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fanway_journal::Class;
+use fanway_store::change::{self, Audit, AuditPage, CancelError, Control};
+use fanway_store::event::Events;
+use fanway_store::job::{self, Candidates, Count, Filter, Job};
 use fanway_store::lookup::Found;
-use fanway_store::{Backlog, BoxFuture, Error, Health, Lane, Redrive, Store, accept, dead};
+use fanway_store::notice::CallbackOrigin;
+use fanway_store::{Backlog, BoxFuture, Error, Health, Lane, Store, accept, dead};
 use fanway_types::{
     ByteCount, DeliveryId, Message, MessageId, Plan, PlanHash, TargetName, Timestamp,
 };
@@ -16,9 +21,9 @@ use tokio::sync::oneshot;
 use crate::entry::{Entry, Waiter};
 use crate::inner::{Inner, answer};
 use crate::lane::LocalLane;
-use crate::ledger::{self, Changed};
+use crate::ledger;
 use crate::params::Syncing;
-use crate::record::{Discard, Record};
+use crate::record::{Controlled, Record};
 use crate::view;
 
 /// How long an operator's question waits for what is known in memory to be posted.
@@ -41,10 +46,7 @@ impl Store for LocalStore {
                 return Ok(hash);
             }
             let (sender, receiver) = oneshot::channel();
-            let entry = Entry {
-                record: Record::Plan(Arc::clone(&plan)),
-                waiter: Waiter::Durable(sender),
-            };
+            let entry = Entry::new(Record::Plan(Arc::clone(&plan)), Waiter::Durable(sender));
             self.inner
                 .append(vec![entry], Class::Message)
                 .map_err(|rejected| Error::Engine(Arc::new(rejected)))?;
@@ -63,13 +65,7 @@ impl Store for LocalStore {
     }
 
     fn accept(&self, messages: Vec<Arc<Message>>) -> BoxFuture<'static, Result<(), accept::Error>> {
-        let accepted = self.inner.accept(messages);
-        Box::pin(async move {
-            match accepted?.await {
-                Ok(result) => result.map_err(accept::Error::Unknown),
-                Err(_) => Err(accept::Error::Unknown("the store stopped".to_owned())),
-            }
-        })
+        self.inner.accept(messages)
     }
 
     fn lane(&self, target: &TargetName) -> Result<Box<dyn Lane>, Error> {
@@ -93,11 +89,7 @@ impl Store for LocalStore {
     }
 
     fn dead_letters(&self, query: dead::Query) -> BoxFuture<'_, Result<dead::Page, Error>> {
-        Box::pin(async move {
-            self.catch_up().await;
-            self.ask(move |connection, plans| ledger::dead_letters(connection, plans, &query))
-                .await
-        })
+        Box::pin(self.letters(query))
     }
 
     fn dead_letter(&self, id: DeliveryId) -> BoxFuture<'_, Result<Option<dead::Opened>, Error>> {
@@ -110,62 +102,106 @@ impl Store for LocalStore {
 
     fn redrive(
         &self,
-        redrive: Redrive,
+        redrives: Vec<change::Redrive>,
+        job: Option<Job>,
+        audit: Option<Audit>,
         now: Timestamp,
-    ) -> BoxFuture<'_, Result<DeliveryId, dead::Error>> {
-        Box::pin(async move {
-            let not_found = dead::Error::NotFound(redrive.dead);
-            let letter = self
-                .dead_letter(redrive.dead)
-                .await?
-                .ok_or(not_found.clone())?;
-            if letter.message.is_none() {
-                return Err(dead::Error::NoBody(redrive.dead));
-            }
-            let plan = self.plan(redrive.plan).await?.ok_or(dead::Error::NoStep)?;
-            if plan.steps.len() <= usize::from(redrive.step) {
-                return Err(dead::Error::NoStep);
-            }
-            let new = redrive.dead.next_run().ok_or(dead::Error::NoStep)?;
-            let Redrive { dead, plan, step } = redrive;
-            let record = Record::Redrive(crate::record::Redrive {
-                dead,
-                new,
-                plan,
-                step,
-                due: now,
-            });
-            match self.inner.change(record).await? {
-                Changed::Done => Ok(new),
-                Changed::NotDone => Err(not_found),
-            }
-        })
+    ) -> BoxFuture<'_, Result<Vec<Result<DeliveryId, dead::Error>>, Error>> {
+        Box::pin(self.redrive_all(redrives, job, audit, now))
     }
 
     fn discard(
         &self,
         id: DeliveryId,
         reason: String,
+        audit: Option<Audit>,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<(), dead::Error>> {
+        Box::pin(self.discard_one(id, reason, audit, now))
+    }
+
+    fn cancel(
+        &self,
+        id: MessageId,
+        audit: Option<Audit>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), CancelError>> {
+        Box::pin(self.call_off(id, audit, now))
+    }
+
+    fn candidates(
+        &self,
+        filter: Filter,
+        after: Option<job::Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Candidates, Error>> {
+        Box::pin(self.go_through(filter, after, limit))
+    }
+
+    fn count(&self, filter: Filter) -> BoxFuture<'_, Result<Count, Error>> {
+        Box::pin(self.count_all(filter))
+    }
+
+    fn keep_job(&self, job: Job, audit: Option<Audit>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.keep(Record::Job(Arc::new(job)), audit))
+    }
+
+    fn jobs(&self) -> BoxFuture<'_, Result<Vec<Job>, Error>> {
         Box::pin(async move {
-            match self
-                .inner
-                .change(Record::Discard(Discard {
-                    dead: id,
-                    at: now,
-                    reason,
-                }))
-                .await?
-            {
-                Changed::Done => Ok(()),
-                Changed::NotDone => Err(dead::Error::NotFound(id)),
-            }
+            self.catch_up().await;
+            self.ask(|connection, _| ledger::jobs(connection)).await
         })
     }
 
+    fn controls(&self) -> BoxFuture<'_, Result<Vec<(TargetName, Control)>, Error>> {
+        Box::pin(async move {
+            self.catch_up().await;
+            self.ask(|connection, _| ledger::controls(connection)).await
+        })
+    }
+
+    fn keep_control(
+        &self,
+        target: TargetName,
+        control: Control,
+        audit: Option<Audit>,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        let controlled = Controlled { target, control };
+        Box::pin(self.keep(Record::Control(Arc::new(controlled)), audit))
+    }
+
+    fn note(&self, audit: Audit) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.keep(Record::Audit(Arc::new(audit)), None))
+    }
+
+    fn audit(&self, below: Option<u64>, limit: usize) -> BoxFuture<'_, Result<AuditPage, Error>> {
+        Box::pin(async move {
+            self.catch_up().await;
+            self.ask(move |connection, _| ledger::audit(connection, below, limit))
+                .await
+        })
+    }
+
+    fn adopt(&self, old: &TargetName, heir: &TargetName) -> Result<(), Error> {
+        self.inner.check_open()?;
+        self.inner.commons.adopt(old, heir)
+    }
+
+    fn origins(&self) -> Vec<CallbackOrigin> {
+        self.inner.commons.origins()
+    }
+
+    fn watch(&self) -> Events {
+        self.inner.commons.watchers.watch()
+    }
+
     fn backlog(&self) -> BoxFuture<'_, Result<Vec<Backlog>, Error>> {
-        Box::pin(self.ask(|connection, _| ledger::backlog(connection)))
+        Box::pin(async move {
+            let backlog = self
+                .ask(|connection, _| ledger::backlog(connection))
+                .await?;
+            Ok(self.inner.commons.aliases.of_heirs(backlog))
+        })
     }
 
     fn health(&self) -> Health {
@@ -205,7 +241,7 @@ impl LocalStore {
     /// Where the store was closed, the journal is poisoned or the ledger failed.
     pub async fn posted(&self) -> Result<(), Error> {
         let inner = Arc::clone(&self.inner);
-        let journal = inner.intake().journal.clone().ok_or(Error::Closed)?;
+        let journal = inner.intake.journal().ok_or(Error::Closed)?;
         let flushed = tokio::task::spawn_blocking(move || journal.flush()).await;
         flushed
             .map_err(|_| Error::Closed)?
@@ -215,12 +251,12 @@ impl LocalStore {
 
     /// Lets the ledger catch up with what is known in memory, so that an operator finds what a
     /// sender has been shown. Where that takes too long, what is posted by then has to do.
-    async fn catch_up(&self) {
+    pub(crate) async fn catch_up(&self) {
         let _late = tokio::time::timeout(PATIENCE, self.inner.commons.bell.ask()).await;
     }
 
     /// Asks the ledger.
-    async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut Connection, &mut ledger::Plans) -> Result<T, ledger::Error>
         + Send
@@ -230,7 +266,7 @@ impl LocalStore {
         answer(self.inner.query_reader.ask(question)).await
     }
 
-    async fn find(&self, id: MessageId) -> Result<Found, Error> {
+    pub(crate) async fn find(&self, id: MessageId) -> Result<Found, Error> {
         let inner = &self.inner;
         inner.check_open()?;
         let known = inner.commons.tail().find(id);
@@ -257,6 +293,11 @@ impl LocalStore {
         };
         for (_, outcome) in known.outcomes.iter().filter(|(end, _)| *end > posted) {
             view::apply(&mut view, outcome);
+        }
+        for delivery in &mut view.deliveries {
+            if let Cow::Owned(name) = inner.commons.aliases.now(&delivery.target) {
+                delivery.target = name;
+            }
         }
         match view.ended_at {
             Some(ended_at) if ended_at.saturating_add(keep) < now => Ok(Found::Expired),

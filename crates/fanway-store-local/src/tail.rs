@@ -7,11 +7,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use fanway_types::{Message, MessageId, Outcome, Verdict};
+use fanway_types::{DeliveryId, Message, MessageId, Outcome, Verdict};
 use tokio::sync::oneshot;
 
 use crate::ledger::Changed;
-use crate::record::Record;
+use crate::record::{Record, Redrive};
 
 /// Counts entries in the order in which they are appended, over this run. The first has 1.
 pub(crate) type Ticket = u64;
@@ -23,6 +23,8 @@ pub(crate) struct Tail {
     batches: VecDeque<Batch>,
     /// Places in `items` of what concerns a message, counted over this run.
     places: HashMap<MessageId, Vec<u64>>,
+    /// What the feeds were told of by each cancel here.
+    called_off: HashMap<MessageId, Vec<DeliveryId>>,
     bytes: u64,
     /// How many items have been posted.
     gone: Ticket,
@@ -64,6 +66,7 @@ pub(crate) struct Range {
 /// What was posted, for whoever drops it outside the lock.
 pub(crate) struct Gone {
     items: Vec<Item>,
+    called_off: Vec<DeliveryId>,
 }
 
 impl Gone {
@@ -71,9 +74,33 @@ impl Gone {
     /// committed.
     pub(crate) fn changed(&self) -> impl Iterator<Item = MessageId> {
         self.items.iter().filter_map(|item| match &item.record {
-            Record::Redrive(redrive) => Some(redrive.dead.message),
+            Record::Redrive(redrive) => Some(redrive.old.message),
             Record::Discard(discard) => Some(discard.dead.message),
-            Record::Message(_) | Record::Outcome(_) | Record::Plan(_) => None,
+            _ => None,
+        })
+    }
+
+    /// Whether the feeds were told that it was called off when that was committed.
+    pub(crate) fn was_told(&self, delivery: DeliveryId) -> bool {
+        self.called_off.contains(&delivery)
+    }
+
+    /// The messages that have keys.
+    pub(crate) fn keyed(&self) -> Vec<Arc<Message>> {
+        let messages = self.items.iter().filter_map(|item| match &item.record {
+            Record::Message(message) => message.terms.key.is_some().then_some(message),
+            _ => None,
+        });
+        messages.cloned().collect()
+    }
+
+    /// The redrives that were done.
+    pub(crate) fn redriven(&self, changes: &[Changed]) -> impl Iterator<Item = &Redrive> {
+        let records = self.items.iter().map(|item| &item.record);
+        let records = records.filter(|record| record.is_change());
+        records.zip(changes).filter_map(|change| match change {
+            (Record::Redrive(redrive), Changed::Done) => Some(&**redrive),
+            _ => None,
         })
     }
 
@@ -82,7 +109,7 @@ impl Gone {
         let waiters = self
             .items
             .into_iter()
-            .filter(|item| matches!(item.record, Record::Redrive(_) | Record::Discard(_)));
+            .filter(|item| item.record.is_change());
         for (waiter, changed) in waiters.map(|item| item.waiter).zip(changes) {
             // Whoever waited may have gone away.
             let _gone = waiter.map(|waiter| waiter.send(changed));
@@ -155,6 +182,12 @@ impl Tail {
         self.posted
     }
 
+    /// The position up to which everything is committed.
+    pub(crate) fn committed(&self) -> u64 {
+        let last = self.items.back().map_or(0, |item| item.end);
+        last.max(self.posted)
+    }
+
     /// How many entries of this run are posted.
     pub(crate) fn posted_tickets(&self) -> Ticket {
         self.gone
@@ -201,6 +234,22 @@ impl Tail {
             .collect()
     }
 
+    /// Notes what the feeds are told of by a cancel.
+    pub(crate) fn note_called_off(&mut self, delivery: DeliveryId) {
+        let told = self.called_off.entry(delivery.message).or_default();
+        told.push(delivery);
+    }
+
+    /// Whether the end of a delivery is here.
+    pub(crate) fn has_end(&self, delivery: DeliveryId) -> bool {
+        let places = self.places.get(&delivery.message).into_iter().flatten();
+        let mut items = places.filter_map(|place| self.at(*place));
+        items.any(|item| match &item.record {
+            Record::Outcome(outcome) => outcome.delivery == delivery && is_end(&item.record),
+            _ => false,
+        })
+    }
+
     fn at(&self, place: u64) -> Option<&Item> {
         let index = usize::try_from(place.checked_sub(self.gone)?).ok()?;
         self.items.get(index)
@@ -231,7 +280,12 @@ impl Tail {
             self.batches.pop_front();
         }
         self.posted = self.posted.max(range.end);
-        Gone { items }
+        let cancels = items.iter().filter_map(|item| match &item.record {
+            Record::Cancel(cancel) => self.called_off.remove(&cancel.message),
+            _ => None,
+        });
+        let called_off = cancels.flatten().collect();
+        Gone { items, called_off }
     }
 
     fn forget(&mut self, id: MessageId) {
@@ -254,22 +308,20 @@ impl Tail {
             match &item.record {
                 Record::Message(message) => known.message = Some(Arc::clone(message)),
                 Record::Outcome(outcome) => known.outcomes.push((item.end, outcome.clone())),
-                Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => {}
+                _ => {}
             }
         }
         known
     }
 
-    /// The messages behind a position, with the position behind each.
-    pub(crate) fn messages_from(&self, seq: u64) -> impl Iterator<Item = (u64, &Arc<Message>)> {
+    /// The messages behind a position that are due at once, with the position behind each.
+    pub(crate) fn fresh_from(&self, seq: u64) -> impl Iterator<Item = (u64, &Arc<Message>)> {
         let first = self.items.partition_point(|item| item.end < seq);
         self.items
             .range(first..)
             .filter_map(|item| match &item.record {
-                Record::Message(message) => Some((item.end, message)),
-                Record::Outcome(_) | Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => {
-                    None
-                }
+                Record::Message(message) if message.due().is_none() => Some((item.end, message)),
+                _ => None,
             })
     }
 }
@@ -284,7 +336,7 @@ fn message_of(record: &Record) -> Option<MessageId> {
     match record {
         Record::Message(message) => Some(message.id),
         Record::Outcome(outcome) => Some(outcome.delivery.message),
-        Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => None,
+        _ => None,
     }
 }
 
@@ -303,7 +355,13 @@ fn weight(record: &Record) -> u64 {
                 .as_ref()
                 .map_or(0, |detail| detail.len() as u64)
         }
-        Record::Plan(_) | Record::Redrive(_) | Record::Discard(_) => ITEM,
+        Record::Redrive(redrive) => {
+            ITEM + redrive
+                .body
+                .as_ref()
+                .map_or(0, |edited| edited.body.len() as u64)
+        }
+        _ => ITEM,
     }
 }
 

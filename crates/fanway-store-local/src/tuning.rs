@@ -25,6 +25,9 @@ pub struct Tuning {
     /// Bytes of the ledger's write-ahead log beyond which posting waits for a checkpoint. 32 MiB
     /// by default.
     pub log: ByteCount,
+    /// Idempotency keys in memory, beyond which those that are posted are looked up in the ledger.
+    /// 57,344 by default: a table of 64 Ki places holds no more.
+    pub keys: usize,
     /// Tells what the disk has left; by default the file system is asked.
     pub free: Option<FreeSpace>,
     /// Where the posting thread is to die; by default nowhere.
@@ -42,6 +45,7 @@ impl Default for Tuning {
             rest: Duration::from_millis(400),
             prune: Duration::from_secs(10),
             log: ByteCount::mib(32),
+            keys: 56 * 1024,
             free: None,
             steps: Steps::default(),
         }

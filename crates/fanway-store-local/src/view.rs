@@ -18,7 +18,7 @@ pub(crate) fn fresh(message: &Message, plan: &Plan) -> MessageView {
             attempts: 0,
             status: None,
             at: None,
-            due: None,
+            due: message.due(),
             reason: None,
             detail: None,
         });
@@ -49,7 +49,8 @@ pub(crate) fn apply(view: &mut MessageView, outcome: &Outcome) {
 
 /// Brings a delivery that hasn't ended up to date.
 pub(crate) fn apply_to(delivery: &mut DeliveryView, outcome: &Outcome) {
-    delivery.attempts = outcome.attempts;
+    // The store itself ends what was called off without knowing of the last attempts.
+    delivery.attempts = delivery.attempts.max(outcome.attempts);
     delivery.status = outcome.status.or(delivery.status);
     delivery.at = Some(outcome.at);
     delivery.detail.clone_from(&outcome.detail);

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fanway_store::change::Edited;
 use fanway_types::{
-    DeliveryId, Direction, Headers, Message, MessageId, Outcome, Plan, PlanHash, Request,
-    Timestamp, Verdict,
+    DeliveryId, Direction, Fingerprint, Headers, IdempotencyKey, JobId, KeyScope, Message,
+    MessageId, Outcome, Plan, PlanHash, Request, Terms, Timestamp, Verdict,
 };
+use serde::de::DeserializeOwned;
 
 use super::fields::{Damage, Fields, pass_over, take_varint};
-use super::{kind, tag, verdict};
-use crate::record::{Discard, Record, Redrive};
+use super::{kind, scope, tag, verdict};
+use crate::record::{Cancel, Controlled, Discard, Record, Redrive};
 
 /// Reads a record.
 pub(crate) fn read(record: &Bytes) -> Result<Record, Damage> {
@@ -19,8 +21,12 @@ pub(crate) fn read(record: &Bytes) -> Result<Record, Damage> {
         kind::MESSAGE => Ok(Record::Message(Arc::new(read_message(record, None)?))),
         kind::OUTCOME => Ok(Record::Outcome(read_outcome(&record[1..])?)),
         kind::PLAN => Ok(Record::Plan(Arc::new(read_plan(&record[1..])?))),
-        kind::REDRIVE => Ok(Record::Redrive(read_redrive(&record[1..])?)),
+        kind::REDRIVE => Ok(Record::Redrive(Arc::new(read_redrive(record)?))),
         kind::DISCARD => Ok(Record::Discard(read_discard(&record[1..])?)),
+        kind::CANCEL => Ok(Record::Cancel(read_cancel(&record[1..])?)),
+        kind::JOB => Ok(Record::Job(Arc::new(read_json(&record[1..])?))),
+        kind::CONTROL => Ok(Record::Control(Arc::new(read_control(&record[1..])?))),
+        kind::AUDIT => Ok(Record::Audit(Arc::new(read_json(&record[1..])?))),
         unknown => Err(Damage::UnknownKind(unknown)),
     }
 }
@@ -29,6 +35,7 @@ pub(crate) fn read(record: &Bytes) -> Result<Record, Damage> {
 pub(crate) fn read_message(record: &Bytes, body: Option<Bytes>) -> Result<Message, Damage> {
     let mut request = Request::default();
     let (mut id, mut route, mut plan, mut seen_body) = (None, None, None, body);
+    let mut terms = TermsRead::default();
     let mut fields = Fields::new(record.get(1..).ok_or(Damage::Cut)?);
     while let Some(field) = fields.next()? {
         let (tag, value) = (field.tag, field.value);
@@ -45,6 +52,7 @@ pub(crate) fn read_message(record: &Bytes, body: Option<Bytes>) -> Result<Messag
                 request.headers = Headers::from_block(bytes()).ok_or(Damage::Value(tag))?;
             }
             tag::BODY => seen_body = Some(bytes()),
+            other if terms.take(other, value)? => {}
             other => pass_over(other)?,
         }
     }
@@ -54,8 +62,63 @@ pub(crate) fn read_message(record: &Bytes, body: Option<Bytes>) -> Result<Messag
         route: route.ok_or(Damage::Missing(tag::ROUTE))?,
         plan: plan.ok_or(Damage::Missing(tag::PLAN))?,
         request,
+        terms: terms.read()?,
         reservation: None,
     })
+}
+
+/// A message's terms, as far as they were read.
+#[derive(Default)]
+struct TermsRead {
+    key: Option<(KeyScope, Box<str>)>,
+    fingerprint: Option<Fingerprint>,
+    until: Option<Timestamp>,
+    terms: Terms,
+}
+
+impl TermsRead {
+    /// Takes a field, where it is one of the terms'.
+    fn take(&mut self, tag: u8, value: &[u8]) -> Result<bool, Damage> {
+        match tag {
+            tag::KEY => self.key = Some(scoped_key(value).ok_or(Damage::Value(tag))?),
+            tag::FINGERPRINT => {
+                self.fingerprint = Some(Fingerprint::from_bytes(array(tag, value)?));
+            }
+            tag::KEY_UNTIL => self.until = Some(timestamp(tag, value)?),
+            tag::NOT_BEFORE => self.terms.not_before = Some(timestamp(tag, value)?),
+            tag::EXPIRES => self.terms.expires = Some(timestamp(tag, value)?),
+            tag::CALLBACK => self.terms.callback = Some(text(tag, value)?.into()),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn read(self) -> Result<Terms, Damage> {
+        let Some((scope, text)) = self.key else {
+            return Ok(self.terms);
+        };
+        let key = IdempotencyKey {
+            scope,
+            text,
+            fingerprint: self.fingerprint.ok_or(Damage::Missing(tag::FINGERPRINT))?,
+            until: self.until.ok_or(Damage::Missing(tag::KEY_UNTIL))?,
+        };
+        Ok(Terms {
+            key: Some(key),
+            ..self.terms
+        })
+    }
+}
+
+fn scoped_key(value: &[u8]) -> Option<(KeyScope, Box<str>)> {
+    let (kind, mut rest) = value.split_first()?;
+    if *kind != scope::ROUTE {
+        return None;
+    }
+    let length = usize::try_from(take_varint(&mut rest)?).ok()?;
+    let (name, key) = rest.split_at_checked(length)?;
+    let route = str::from_utf8(name).ok()?.parse().ok()?;
+    Some((KeyScope::Route(route), str::from_utf8(key).ok()?.into()))
 }
 
 fn params(mut value: &[u8]) -> Option<Vec<(Box<str>, Box<str>)>> {
@@ -141,27 +204,92 @@ fn read_plan(record: &[u8]) -> Result<Plan, Damage> {
     Plan::from_json(json.ok_or(Damage::Missing(tag::JSON))?).map_err(|_| Damage::Value(tag::JSON))
 }
 
-fn read_redrive(record: &[u8]) -> Result<Redrive, Damage> {
-    let (mut dead, mut new, mut plan, mut step, mut due) = (None, None, None, None, None);
-    let mut fields = Fields::new(record);
+fn read_redrive(record: &Bytes) -> Result<Redrive, Damage> {
+    let (mut old, mut new, mut plan, mut step, mut due) = (None, None, None, None, None);
+    let (mut key, mut job, mut content_type, mut body) = (None, None, None, None);
+    let mut fields = Fields::new(record.get(1..).ok_or(Damage::Cut)?);
     while let Some(field) = fields.next()? {
         let (tag, value) = (field.tag, field.value);
         match tag {
-            tag::DELIVERY => dead = Some(delivery_id(tag, value)?),
+            tag::DELIVERY => old = Some(delivery_id(tag, value)?),
             tag::NEW_DELIVERY => new = Some(delivery_id(tag, value)?),
             tag::NEW_PLAN => plan = Some(PlanHash::from_bytes(array(tag, value)?)),
             tag::NEW_STEP => step = Some(u16::from_le_bytes(array(tag, value)?)),
             tag::DUE => due = Some(timestamp(tag, value)?),
+            tag::KEY_OF => key = Some(delivery_id(tag, value)?),
+            tag::OF_JOB => job = Some(JobId::from_bytes(array(tag, value)?)),
+            tag::CONTENT_TYPE => content_type = Some(text(tag, value)?.into()),
+            tag::BODY => {
+                let start = 1 + field.start;
+                body = Some(record.slice(start..start + value.len()));
+            }
             other => pass_over(other)?,
         }
     }
+    let new = new.ok_or(Damage::Missing(tag::NEW_DELIVERY))?;
     Ok(Redrive {
-        dead: dead.ok_or(Damage::Missing(tag::DELIVERY))?,
-        new: new.ok_or(Damage::Missing(tag::NEW_DELIVERY))?,
+        old: old.ok_or(Damage::Missing(tag::DELIVERY))?,
+        new,
         plan: plan.ok_or(Damage::Missing(tag::NEW_PLAN))?,
         step: step.ok_or(Damage::Missing(tag::NEW_STEP))?,
         due: due.ok_or(Damage::Missing(tag::DUE))?,
+        key: key.unwrap_or(new),
+        body: body.map(|body| Edited { body, content_type }),
+        job,
     })
+}
+
+fn read_cancel(record: &[u8]) -> Result<Cancel, Damage> {
+    let (mut message, mut at) = (None, None);
+    let mut fields = Fields::new(record);
+    while let Some(field) = fields.next()? {
+        let (tag, value) = (field.tag, field.value);
+        match tag {
+            tag::ID => message = Some(MessageId::from_bytes(array(tag, value)?)),
+            tag::AT => at = Some(timestamp(tag, value)?),
+            other => pass_over(other)?,
+        }
+    }
+    Ok(Cancel {
+        message: message.ok_or(Damage::Missing(tag::ID))?,
+        at: at.ok_or(Damage::Missing(tag::AT))?,
+    })
+}
+
+fn read_control(record: &[u8]) -> Result<Controlled, Damage> {
+    let (mut target, mut control) = (None, None);
+    let mut fields = Fields::new(record);
+    while let Some(field) = fields.next()? {
+        let (tag, value) = (field.tag, field.value);
+        match tag {
+            tag::JSON => control = Some(json(tag, value)?),
+            tag::TARGET => {
+                target = Some(text(tag, value)?.parse().map_err(|_| Damage::Value(tag))?);
+            }
+            other => pass_over(other)?,
+        }
+    }
+    Ok(Controlled {
+        target: target.ok_or(Damage::Missing(tag::TARGET))?,
+        control: control.ok_or(Damage::Missing(tag::JSON))?,
+    })
+}
+
+/// A record that is but its JSON.
+fn read_json<T: DeserializeOwned>(record: &[u8]) -> Result<T, Damage> {
+    let mut value = None;
+    let mut fields = Fields::new(record);
+    while let Some(field) = fields.next()? {
+        match field.tag {
+            tag::JSON => value = Some(json(field.tag, field.value)?),
+            other => pass_over(other)?,
+        }
+    }
+    value.ok_or(Damage::Missing(tag::JSON))
+}
+
+fn json<T: DeserializeOwned>(tag: u8, value: &[u8]) -> Result<T, Damage> {
+    serde_json::from_slice(value).map_err(|_| Damage::Value(tag))
 }
 
 fn read_discard(record: &[u8]) -> Result<Discard, Damage> {

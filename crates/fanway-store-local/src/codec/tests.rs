@@ -2,13 +2,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fanway_store::change::{Audit, Control, Edited, Force, Pause};
+use fanway_store::job::{Cursor, Filter, Job, State};
 use fanway_types::{
-    AgainCause, DeadReason, DeliveryId, Direction, End, Headers, Message, MessageId, Outcome, Plan,
-    PlanHash, Request, Timestamp, Verdict,
+    AgainCause, DeadReason, DeliveryId, Direction, End, Fingerprint, Headers, IdempotencyKey,
+    JobId, KeyScope, Message, MessageId, Outcome, Plan, PlanHash, Request, Terms, Timestamp,
+    Verdict,
 };
 
 use super::{Damage, message_head, read, read_message, size, write};
-use crate::record::{Discard, Record, Redrive};
+use crate::record::{Cancel, Controlled, Discard, Record, Redrive};
 
 fn message() -> Message {
     let headers: Headers = [("content-type", &b"application/json"[..])]
@@ -26,6 +29,7 @@ fn message() -> Message {
             headers,
             body: Bytes::from(vec![b'x'; 300]),
         },
+        terms: Terms::default(),
         reservation: None,
     }
 }
@@ -78,6 +82,50 @@ fn a_message_is_read_back() {
 }
 
 #[test]
+fn all_terms_of_a_message_are_read_back() {
+    let key = IdempotencyKey {
+        scope: KeyScope::Route("orders".parse().expect("a name")),
+        text: "8e03978e-40d5-43dd-bc93-6894a57f9324".into(),
+        fingerprint: Fingerprint::of("POST", "/orders/7", None, b""),
+        until: Timestamp::from_millis(4),
+    };
+    let whole = Terms {
+        key: Some(key),
+        not_before: Some(Timestamp::from_millis(1)),
+        expires: Some(Timestamp::from_millis(2)),
+        callback: Some("https://example.com/told?of=it".into()),
+    };
+    let only = [
+        Terms {
+            key: whole.key.clone(),
+            ..Terms::default()
+        },
+        Terms {
+            not_before: whole.not_before,
+            ..Terms::default()
+        },
+        Terms {
+            expires: whole.expires,
+            ..Terms::default()
+        },
+        Terms {
+            callback: whole.callback.clone(),
+            ..Terms::default()
+        },
+    ];
+    for terms in only.into_iter().chain([whole]) {
+        let message = Message {
+            terms: terms.clone(),
+            ..message()
+        };
+        let Ok(Record::Message(back)) = read(&bytes_of(&Record::Message(Arc::new(message)))) else {
+            panic!("no message");
+        };
+        assert_eq!(back.terms, terms);
+    }
+}
+
+#[test]
 fn a_head_and_a_body_make_a_message_again() {
     let head = Bytes::from(message_head(&message()));
     let back = read_message(&head, Some(message().request.body)).expect("just written");
@@ -91,15 +139,9 @@ fn a_head_and_a_body_make_a_message_again() {
 #[test]
 fn every_verdict_is_read_back() {
     let due = Timestamp::from_millis(5);
-    let dead = [
-        DeadReason::Refused,
-        DeadReason::Exhausted,
-        DeadReason::Expression,
-        DeadReason::Crash,
-    ];
     let ends = [End::Delivered, End::Skipped, End::Cancelled]
         .into_iter()
-        .chain(dead.map(End::Dead));
+        .chain(DeadReason::ALL.map(End::Dead));
     let again = [AgainCause::Failed, AgainCause::Pushback, AgainCause::Probe];
     let verdicts = ends
         .map(Verdict::Ended)
@@ -131,16 +173,39 @@ fn a_plain_delivery_takes_fifty_bytes() {
 fn changes_are_read_back() {
     let dead = DeliveryId::first(message().id, 4);
     let redrive = Redrive {
-        dead,
+        old: dead,
         new: delivery(),
         plan: PlanHash::from_bytes([9; 16]),
         step: 2,
         due: Timestamp::from_millis(77),
+        key: delivery(),
+        body: None,
+        job: None,
     };
-    let Ok(Record::Redrive(back)) = read(&bytes_of(&Record::Redrive(redrive))) else {
-        panic!("no redrive")
+    let edited = |content_type: Option<&str>| Edited {
+        body: Bytes::from_static(b"{}"),
+        content_type: content_type.map(Into::into),
     };
-    assert_eq!(back, redrive);
+    let redrives = [
+        redrive.clone(),
+        Redrive {
+            key: dead,
+            body: Some(edited(None)),
+            job: Some(JobId::from_bytes([5; 16])),
+            ..redrive.clone()
+        },
+        Redrive {
+            body: Some(edited(Some("application/json"))),
+            ..redrive
+        },
+    ];
+    for redrive in redrives {
+        let record = Record::Redrive(Arc::new(redrive.clone()));
+        let Ok(Record::Redrive(back)) = read(&bytes_of(&record)) else {
+            panic!("no redrive")
+        };
+        assert_eq!(*back, redrive);
+    }
     let discard = Discard {
         dead,
         at: Timestamp::from_millis(1),
@@ -153,11 +218,70 @@ fn changes_are_read_back() {
     let plan = Plan {
         route: "orders".parse().expect("a name"),
         steps: Vec::new(),
+        callback: None,
+        on_dead: None,
     };
     let Ok(Record::Plan(back)) = read(&bytes_of(&Record::Plan(Arc::new(plan.clone())))) else {
         panic!("no plan")
     };
     assert_eq!(*back, plan);
+}
+
+#[test]
+fn what_is_kept_for_operators_is_read_back() {
+    let cancel = Cancel {
+        message: message().id,
+        at: Timestamp::from_millis(3),
+    };
+    let read = |record: &Record| read(&bytes_of(record));
+    let Ok(Record::Cancel(back)) = read(&Record::Cancel(cancel)) else {
+        panic!("no cancel")
+    };
+    assert_eq!(back, cancel);
+    let control = Control {
+        pause: Some(Pause {
+            since: Timestamp::from_millis(3),
+            reason: "it is being moved".to_owned(),
+        }),
+        breaker: Force::Closed,
+    };
+    let target = "stock".parse().expect("a name");
+    let controlled = Controlled { target, control };
+    let Ok(Record::Control(back)) = read(&Record::Control(Arc::new(controlled.clone()))) else {
+        panic!("no control")
+    };
+    assert_eq!(*back, controlled);
+    let audit = Audit {
+        at: Timestamp::from_millis(3),
+        actor: "somebody".into(),
+        action: "target.pause".into(),
+        subject: "stock".into(),
+        detail: Some("it is being moved".into()),
+    };
+    let Ok(Record::Audit(back)) = read(&Record::Audit(Arc::new(audit.clone()))) else {
+        panic!("no audit record")
+    };
+    assert_eq!(*back, audit);
+    let job = Job {
+        id: JobId::from_bytes([5; 16]),
+        filter: Filter::default(),
+        to: None,
+        new_key: true,
+        pace: Some(7),
+        state: State::Running,
+        cursor: Some(Cursor {
+            at: Timestamp::from_millis(3),
+            delivery: delivery(),
+        }),
+        found: 3,
+        redriven: 2,
+        passed_over: 1,
+        ended_at: None,
+    };
+    let Ok(Record::Job(back)) = read(&Record::Job(Arc::new(job.clone()))) else {
+        panic!("no job")
+    };
+    assert_eq!(*back, job);
 }
 
 #[test]

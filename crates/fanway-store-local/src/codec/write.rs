@@ -1,9 +1,12 @@
 //! From records to bytes.
 
-use fanway_types::{DeliveryId, Direction, Message, Outcome, Verdict};
+use fanway_types::{
+    DeliveryId, Direction, IdempotencyKey, KeyScope, Message, Outcome, Terms, Timestamp, Verdict,
+};
+use serde::Serialize;
 
 use super::fields::{field_size, put_field, put_varint};
-use super::{kind, tag, verdict};
+use super::{kind, scope, tag, verdict};
 use crate::record::{Discard, Record, Redrive};
 
 /// Appends a record.
@@ -20,7 +23,31 @@ pub(crate) fn write(record: &Record, out: &mut Vec<u8>) {
         }
         Record::Redrive(redrive) => write_redrive(redrive, out),
         Record::Discard(discard) => write_discard(discard, out),
+        Record::Cancel(cancel) => {
+            out.push(kind::CANCEL);
+            put_field(out, tag::ID, &cancel.message.to_bytes());
+            put_time(out, tag::AT, cancel.at);
+        }
+        Record::Job(job) => {
+            out.push(kind::JOB);
+            put_json(out, &**job);
+        }
+        Record::Control(controlled) => {
+            out.push(kind::CONTROL);
+            put_json(out, &controlled.control);
+            let target = controlled.target.as_str().as_bytes();
+            put_field(out, tag::TARGET, target);
+        }
+        Record::Audit(audit) => {
+            out.push(kind::AUDIT);
+            put_json(out, &**audit);
+        }
     }
+}
+
+fn put_json(out: &mut Vec<u8>, value: &impl Serialize) {
+    let json = serde_json::to_vec(value).expect("what is kept as JSON has only text keys");
+    put_field(out, tag::JSON, &json);
 }
 
 /// Bytes that [`write`] appends.
@@ -57,6 +84,50 @@ fn write_head(message: &Message, out: &mut Vec<u8>) {
         put_field(out, tag::PARAMS, &params(message));
     }
     put_field(out, tag::HEADERS, request.headers.as_block());
+    write_terms(&message.terms, out);
+}
+
+fn write_terms(terms: &Terms, out: &mut Vec<u8>) {
+    if let Some(key) = &terms.key {
+        put_field(out, tag::KEY, &scoped(key));
+        put_field(out, tag::FINGERPRINT, &key.fingerprint.to_bytes());
+        put_time(out, tag::KEY_UNTIL, key.until);
+    }
+    if let Some(at) = terms.not_before {
+        put_time(out, tag::NOT_BEFORE, at);
+    }
+    if let Some(at) = terms.expires {
+        put_time(out, tag::EXPIRES, at);
+    }
+    if let Some(url) = &terms.callback {
+        put_field(out, tag::CALLBACK, url.as_bytes());
+    }
+}
+
+fn terms_size(terms: &Terms) -> usize {
+    let key = terms.key.as_ref().map_or(0, |key| {
+        field_size(scoped(key).len()) + field_size(16) + field_size(8)
+    });
+    let times = [terms.not_before, terms.expires].into_iter().flatten();
+    let callback = terms
+        .callback
+        .as_ref()
+        .map_or(0, |url| field_size(url.len()));
+    key + times.count() * field_size(8) + callback
+}
+
+/// A key with its scope.
+fn scoped(key: &IdempotencyKey) -> Vec<u8> {
+    let KeyScope::Route(route) = &key.scope;
+    let mut value = vec![scope::ROUTE];
+    put_varint(&mut value, route.as_str().len() as u64);
+    value.extend_from_slice(route.as_str().as_bytes());
+    value.extend_from_slice(key.text.as_bytes());
+    value
+}
+
+fn put_time(out: &mut Vec<u8>, tag: u8, at: Timestamp) {
+    put_field(out, tag, &at.as_millis().to_le_bytes());
 }
 
 fn head_size(message: &Message) -> usize {
@@ -78,6 +149,7 @@ fn head_size(message: &Message) -> usize {
         + query
         + params
         + field_size(request.headers.as_block().len())
+        + terms_size(&message.terms)
 }
 
 fn params(message: &Message) -> Vec<u8> {
@@ -134,16 +206,28 @@ fn put_delivery(out: &mut Vec<u8>, tag: u8, delivery: DeliveryId) {
 
 fn write_redrive(redrive: &Redrive, out: &mut Vec<u8>) {
     out.push(kind::REDRIVE);
-    put_delivery(out, tag::DELIVERY, redrive.dead);
+    put_delivery(out, tag::DELIVERY, redrive.old);
     put_delivery(out, tag::NEW_DELIVERY, redrive.new);
     put_field(out, tag::NEW_PLAN, &redrive.plan.to_bytes());
     put_field(out, tag::NEW_STEP, &redrive.step.to_le_bytes());
-    put_field(out, tag::DUE, &redrive.due.as_millis().to_le_bytes());
+    put_time(out, tag::DUE, redrive.due);
+    if redrive.key != redrive.new {
+        put_delivery(out, tag::KEY_OF, redrive.key);
+    }
+    if let Some(job) = redrive.job {
+        put_field(out, tag::OF_JOB, &job.to_bytes());
+    }
+    if let Some(edited) = &redrive.body {
+        if let Some(media_type) = &edited.content_type {
+            put_field(out, tag::CONTENT_TYPE, media_type.as_bytes());
+        }
+        put_field(out, tag::BODY, &edited.body);
+    }
 }
 
 fn write_discard(discard: &Discard, out: &mut Vec<u8>) {
     out.push(kind::DISCARD);
     put_delivery(out, tag::DELIVERY, discard.dead);
-    put_field(out, tag::AT, &discard.at.as_millis().to_le_bytes());
+    put_time(out, tag::AT, discard.at);
     put_field(out, tag::REASON, discard.reason.as_bytes());
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::Error;
 use super::state::delivery;
+use super::{Error, schema};
 
 /// What [`check`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Report {
     pub dead: u64,
     /// Ended messages in the history.
     pub history: u64,
+    /// Idempotency keys.
+    pub keys: u64,
     /// The position in the journal up to which it is posted.
     pub posted: u64,
     /// Bytes of unfinished messages' bodies.
@@ -34,12 +36,12 @@ const NEVER: [(&str, &str); 5] = [
     ),
     (
         "SELECT count(*) FROM messages m WHERE ended_at IS NULL
-         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1))",
+         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1, 7))",
         "messages that never end: none of their deliveries is pending",
     ),
     (
         "SELECT count(*) FROM messages m WHERE ended_at IS NOT NULL
-         AND EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1))",
+         AND EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1, 7))",
         "messages that ended with deliveries pending",
     ),
     (
@@ -52,10 +54,47 @@ const NEVER: [(&str, &str); 5] = [
     ),
 ];
 
+/// The same in tables and columns that schema 2 has added.
+const NEVER_SINCE_2: [(&str, &str); 7] = [
+    (
+        "SELECT count(*) FROM edits e WHERE NOT EXISTS (SELECT 1 FROM deliveries d
+         WHERE (d.seq, d.step, d.item, d.run) = (e.seq, e.step, e.item, e.run))",
+        "edited bodies without their delivery",
+    ),
+    (
+        "SELECT count(*) FROM messages m WHERE edited !=
+         (SELECT coalesce(sum(length(e.body)), 0) FROM edits e WHERE e.seq = m.seq)",
+        "messages whose edited bodies have other sizes than noted",
+    ),
+    (
+        "SELECT count(*) FROM deliveries WHERE key_run >= run",
+        "deliveries whose key isn't an earlier run's",
+    ),
+    (
+        "SELECT count(*) FROM keys
+         WHERE (length(hash), length(fingerprint), length(message)) != (16, 16, 16)",
+        "idempotency keys that can't be read",
+    ),
+    (
+        "SELECT count(*) FROM jobs WHERE NOT json_valid(json)
+         OR (ended_at IS NULL) != (json ->> '$.state' IN ('running', 'paused'))",
+        "jobs that can't be read, or whose end doesn't fit their state",
+    ),
+    (
+        "SELECT count(*) FROM controls WHERE NOT json_valid(json)",
+        "targets' controls that can't be read",
+    ),
+    (
+        "SELECT count(*) FROM audit WHERE NOT json_valid(json)",
+        "audit records that can't be read",
+    ),
+];
+
 /// Checks a ledger: SQLite's own check, and that its rows make sense together. Changes nothing.
+/// One of an earlier release is checked as that one left it.
 ///
 /// # Errors
-/// Where it can't be opened or read at all.
+/// Where it can't be opened or read at all, or a later release made it.
 pub fn check(path: &Path) -> Result<Report, Error> {
     let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "query_only", true)?;
@@ -69,7 +108,12 @@ pub fn check(path: &Path) -> Result<Report, Error> {
             report.problems.push(line);
         }
     }
-    for (sql, meaning) in NEVER {
+    let is_current = schema::version(&connection, path)? > 1;
+    if is_current {
+        report.keys = count(&connection, "SELECT count(*) FROM keys")?;
+    }
+    let since_2 = NEVER_SINCE_2.into_iter().filter(|_| is_current);
+    for (sql, meaning) in NEVER.into_iter().chain(since_2) {
         let found = count(&connection, sql)?;
         if found != 0 {
             report.problems.push(format!("{found} {meaning}"));
@@ -81,7 +125,7 @@ pub fn check(path: &Path) -> Result<Report, Error> {
     )?;
     report.pending = count(
         &connection,
-        "SELECT count(*) FROM deliveries WHERE state IN (0, 1)",
+        "SELECT count(*) FROM deliveries WHERE state IN (0, 1, 7)",
     )?;
     let dead = format!(
         "SELECT count(*) FROM deliveries WHERE state = {}",
@@ -91,9 +135,10 @@ pub fn check(path: &Path) -> Result<Report, Error> {
     report.history = count(&connection, "SELECT count(*) FROM history")?;
     report.posted = count(&connection, "SELECT value FROM meta WHERE key = 'posted'")?;
     report.backlog = count(&connection, "SELECT value FROM meta WHERE key = 'backlog'")?;
+    let size = if is_current { "size + edited" } else { "size" };
     let bodies = count(
         &connection,
-        "SELECT coalesce(sum(size), 0) FROM messages WHERE ended_at IS NULL",
+        &format!("SELECT coalesce(sum({size}), 0) FROM messages WHERE ended_at IS NULL"),
     )?;
     if bodies != report.backlog {
         let backlog = report.backlog;
@@ -109,3 +154,6 @@ fn count(connection: &Connection, sql: &str) -> Result<u64, Error> {
         .query_row(sql, [], |row| row.get::<_, i64>(0))?
         .cast_unsigned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use fanway_store::lookup::{DeliveryView, MessageView};
-use fanway_types::{
-    DeliveryId, DeliveryState, Direction, MessageId, MessageState, Plan, Timestamp,
-};
+use fanway_types::{DeliveryId, Direction, MessageId, MessageState, Plan, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::state::{reason, shown};
@@ -93,6 +91,7 @@ fn delivery(row: &Row<'_>, message: MessageId, plan: &Plan) -> Result<DeliveryVi
     let target = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
     let attempts = row.get(5)?;
     let state = shown(row.get(4)?, attempts)?;
+    let (at, due) = (timestamp(row, 7)?, timestamp(row, 8)?);
     Ok(DeliveryView {
         id,
         step: step.name.clone(),
@@ -104,12 +103,9 @@ fn delivery(row: &Row<'_>, message: MessageId, plan: &Plan) -> Result<DeliveryVi
         state,
         attempts,
         status: row.get(6)?,
-        at: timestamp(row, 7)?,
-        due: if state == DeliveryState::Pending && attempts == 0 {
-            None
-        } else {
-            timestamp(row, 8)?
-        },
+        at,
+        // Before anything is recorded of it only one that has to wait says when it is due.
+        due: due.filter(|due| at.is_some() || (id.run == 0 && *due > message.timestamp())),
         reason: row.get::<_, Option<u8>>(9)?.map(reason).transpose()?,
         detail: row.get::<_, Option<String>>(10)?.map(Into::into),
     })

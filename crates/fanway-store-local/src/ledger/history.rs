@@ -1,10 +1,9 @@
 //! Ended messages in a compact form: one row each.
 //!
 //! `history.deliveries` has, for each delivery, as LEB128 numbers: its step; its state, 16 more
-//! where item and run follow; those two; attempts; the last status code, or 0; milliseconds from
-//! the message's acceptance to its end; for a dead one the reason's number.
-
-use std::sync::Arc;
+//! where item and run follow, 32 more for a cancelled one that may have been sent; those two;
+//! attempts; the last status code, or 0; milliseconds from the message's acceptance to its end; for
+//! a dead one the reason's number.
 
 use fanway_store::lookup::{DeliveryView, MessageView};
 use fanway_types::{DeliveryId, DeliveryState, MessageId, Plan, Timestamp};
@@ -12,9 +11,11 @@ use rusqlite::Connection;
 
 use super::state::{message, message_number, number, reason, reason_number, shown};
 use super::{Error, Plans};
+use crate::cancel::MAY_BE_SENT;
 use crate::codec::{put_varint, take_varint};
 
 const HAS_ADDRESS: u64 = 16;
+const IS_UNSURE: u64 = 32;
 
 /// A row to be.
 pub(super) struct Ended<'a> {
@@ -45,7 +46,11 @@ pub(super) fn put(connection: &Connection, ended: &Ended<'_>) -> Result<(), Erro
 
 fn write(delivery: &DeliveryView, received_at: Timestamp, out: &mut Vec<u8>) {
     let id = delivery.id;
-    let state = u64::from(number(delivery.state));
+    let mut state = u64::from(number(delivery.state));
+    if delivery.state == DeliveryState::Cancelled && delivery.detail.as_deref() == Some(MAY_BE_SENT)
+    {
+        state += IS_UNSURE;
+    }
     put_varint(out, u64::from(id.step));
     if (id.item, id.run) == (0, 0) {
         put_varint(out, state);
@@ -81,11 +86,7 @@ pub(super) fn get(
     let ended_at = Timestamp::from_millis(row.get::<_, i64>(1)?.cast_unsigned());
     let deliveries = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
     let state = message(row.get(2)?)?;
-    let damaged = Error::Row {
-        table: "history",
-        what: "the deliveries can't be read",
-    };
-    let deliveries = read(deliveries, id, &plan).ok_or(damaged)?;
+    let deliveries = self::deliveries(deliveries, id, &plan)?;
     Ok(Some(MessageView {
         id,
         route: plan.route.clone(),
@@ -95,14 +96,27 @@ pub(super) fn get(
     }))
 }
 
-fn read(mut bytes: &[u8], message: MessageId, plan: &Arc<Plan>) -> Option<Vec<DeliveryView>> {
+/// A row's deliveries.
+pub(super) fn deliveries(
+    bytes: &[u8],
+    message: MessageId,
+    plan: &Plan,
+) -> Result<Vec<DeliveryView>, Error> {
+    let damaged = Error::Row {
+        table: "history",
+        what: "the deliveries can't be read",
+    };
+    read(bytes, message, plan).ok_or(damaged)
+}
+
+fn read(mut bytes: &[u8], message: MessageId, plan: &Plan) -> Option<Vec<DeliveryView>> {
     let mut deliveries = Vec::new();
     while !bytes.is_empty() {
         let mut next = || take_varint(&mut bytes);
         let mut id = DeliveryId::first(message, u16::try_from(next()?).ok()?);
-        let mut state = next()?;
-        if state >= HAS_ADDRESS {
-            state -= HAS_ADDRESS;
+        let flags = next()?;
+        let state = flags % HAS_ADDRESS;
+        if flags & HAS_ADDRESS != 0 {
             id.item = u32::try_from(next()?).ok()?;
             id.run = u16::try_from(next()?).ok()?;
         }
@@ -128,7 +142,7 @@ fn read(mut bytes: &[u8], message: MessageId, plan: &Arc<Plan>) -> Option<Vec<De
             at: Some(at),
             due: None,
             reason,
-            detail: None,
+            detail: (flags & IS_UNSURE != 0).then(|| MAY_BE_SENT.into()),
         });
     }
     Some(deliveries)

@@ -10,8 +10,8 @@ use fanway_store::{Backlog, lane};
 use fanway_types::{DeliveryId, Direction, MessageId, PlanHash, TargetName, Timestamp};
 use rusqlite::{Connection, Row};
 
-use super::Error;
 use super::find::{posted, timestamp};
+use super::{Error, edits};
 use crate::codec::read_message;
 
 /// A lane's place in the order of acceptance: the position of a message, and a step of it.
@@ -66,7 +66,7 @@ pub(crate) struct Due {
 
 const COLUMNS: &str =
     "m.id, m.head, m.body, d.seq, d.step, d.item, d.run, p.hash, d.plan_step, d.attempts, d.used,
-    d.spent, d.due";
+    d.spent, d.due, d.key_run, m.edited";
 const JOINS: &str =
     "FROM deliveries d JOIN messages m ON m.seq = d.seq JOIN plans p ON p.id = d.plan";
 const TARGET: &str = "d.target = (SELECT id FROM targets WHERE name = ?1)";
@@ -108,7 +108,7 @@ fn read_fresh(
             seq: row.get::<_, i64>(3)?.cast_unsigned(),
             step: row.get(4)?,
         };
-        answer.fresh.push((place, work(row, bytes)?));
+        answer.fresh.push((place, work(connection, row, bytes)?));
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ fn read_due(
             answer.next_due = Some(due);
             return Ok(());
         }
-        answer.due.push(work(row, bytes)?);
+        answer.due.push(work(connection, row, bytes)?);
     }
     Ok(())
 }
@@ -149,13 +149,25 @@ fn delivery_id(row: &Row<'_>) -> Result<DeliveryId, Error> {
     })
 }
 
-fn work(row: &Row<'_>, bytes: &mut u64) -> Result<lane::Work, Error> {
+fn work(connection: &Connection, row: &Row<'_>, bytes: &mut u64) -> Result<lane::Work, Error> {
     let head = Bytes::from(row.get::<_, Vec<u8>>(1)?);
     let body = Bytes::from(row.get::<_, Vec<u8>>(2)?);
-    *bytes = bytes.saturating_sub(body.len() as u64);
+    let delivery = delivery_id(row)?;
+    let mut message = read_message(&head, Some(body))?;
+    if row.get::<_, i64>(14)? > 0
+        && let Some(edited) = edits::of(connection, row.get(3)?, delivery)?
+    {
+        message.request = edited.in_place_of(&message.request);
+    }
+    *bytes = bytes.saturating_sub(message.request.body.len() as u64);
+    let key_run: Option<u16> = row.get(13)?;
     Ok(lane::Work {
-        delivery: delivery_id(row)?,
-        message: Arc::new(read_message(&head, Some(body))?),
+        delivery,
+        key: DeliveryId {
+            run: key_run.unwrap_or(delivery.run),
+            ..delivery
+        },
+        message: Arc::new(message),
         plan: PlanHash::from_bytes(row.get(7)?),
         step: row.get(8)?,
         progress: Progress {
@@ -171,7 +183,8 @@ pub(crate) fn backlog(connection: &Connection) -> Result<Vec<Backlog>, Error> {
     let mut statement = connection.prepare_cached(
         "SELECT t.name,
            (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 0)
-             + (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 1),
+             + (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 1)
+             + (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 7),
            min(coalesce((SELECT min(seq) FROM deliveries d WHERE d.target = t.id AND d.state = 0), 1 << 62),
                coalesce((SELECT min(seq) FROM deliveries d WHERE d.target = t.id AND d.state = 1), 1 << 62)),
            (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 3)

@@ -5,28 +5,31 @@
 //! can't happen, since a transaction stores the position that it reached.
 
 mod change;
+mod fresh;
+mod notify;
 mod settle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fanway_store::lookup::MessageView;
-use fanway_types::{
-    Message, MessageId, MessageState, Outcome, Plan, TargetName, Timestamp, Verdict,
-};
+use fanway_store::notice::Notice;
+use fanway_types::{MessageState, Outcome, Plan, TargetName, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::state::{number, reason_number};
-use super::{Error, Plans, find, history};
-use crate::codec::message_head;
+use super::adopt::{Moved, move_some};
+use super::called_off::{call_off, left_called_off};
+use super::{Error, Plans, by_hand, find};
+use crate::adopt::Aliases;
+use crate::cancel::CalledOff;
 use crate::params::Bodies;
 use crate::record::Record;
-use crate::view;
+use fresh::{Range, Recorded};
 
 /// The writing end of the ledger.
 pub(crate) struct Posting {
     connection: Connection,
     plans: Plans,
+    aliases: Arc<Aliases>,
     bodies: Bodies,
     backlog: u64,
 }
@@ -38,6 +41,12 @@ pub(crate) struct Posted {
     pub(crate) due: HashMap<TargetName, Timestamp>,
     /// What became of each redrive and discard, in the journal's order.
     pub(crate) changes: Vec<Changed>,
+    /// How many redrives were done.
+    pub(crate) redriven: u64,
+    /// Notices that were made.
+    pub(crate) notices: Vec<Notice>,
+    /// What was called off and hasn't ended.
+    pub(crate) called_off: Vec<CalledOff>,
 }
 
 /// What became of a redrive or discard.
@@ -47,25 +56,6 @@ pub(crate) enum Changed {
     Done,
     /// There was no such dead letter any more.
     NotDone,
-}
-
-/// A message of the range that is being posted.
-struct Fresh<'a> {
-    seq: u64,
-    message: &'a Arc<Message>,
-    plan: (i64, Arc<Plan>),
-    view: MessageView,
-    /// The last outcome of each delivery, in the plan's order.
-    outcomes: Vec<Option<&'a Outcome>>,
-}
-
-/// The part of a range that hasn't been written yet.
-#[derive(Default)]
-struct Range<'a> {
-    fresh: Vec<Fresh<'a>>,
-    places: HashMap<MessageId, usize>,
-    /// Outcomes of messages that earlier ranges posted.
-    later: Vec<&'a Outcome>,
 }
 
 impl Posting {
@@ -78,6 +68,7 @@ impl Posting {
         Ok(Self {
             connection,
             plans: Plans::default(),
+            aliases: Arc::default(),
             bodies,
             backlog: backlog.cast_unsigned(),
         })
@@ -86,6 +77,11 @@ impl Posting {
     /// The position that was posted up to.
     pub(crate) fn position(&self) -> Result<u64, Error> {
         find::posted(&self.connection)
+    }
+
+    /// The same with the other names that targets have.
+    pub(crate) fn with(self, aliases: Arc<Aliases>) -> Self {
+        Self { aliases, ..self }
     }
 
     /// All plans that are kept.
@@ -103,11 +99,31 @@ impl Posting {
         &mut self.connection
     }
 
+    /// What an earlier process has left called off and not ended; it ends at `now`.
+    pub(crate) fn left_called_off(&mut self, now: Timestamp) -> Result<Vec<CalledOff>, Error> {
+        left_called_off(&self.connection, &mut self.plans, now)
+    }
+
+    /// Moves some of what waits for `old` to the target that it is another name of.
+    pub(crate) fn move_some(&mut self, old: &TargetName) -> Result<Moved, Error> {
+        let heir = self.aliases.now(old);
+        let moved = move_some(&mut self.connection, &mut self.plans, old, &heir);
+        if moved.is_err() {
+            self.plans.forget();
+        }
+        moved
+    }
+
     /// Posts records, each with the position behind it, in one transaction that reaches `end`.
-    /// When it fails nothing was posted.
-    pub(crate) fn post(&mut self, records: &[(u64, Record)], end: u64) -> Result<Posted, Error> {
+    /// `announce` is called before anybody can see what was posted. When it fails nothing was.
+    pub(crate) fn post(
+        &mut self,
+        records: &[(u64, Record)],
+        end: u64,
+        announce: impl FnOnce(&Posted),
+    ) -> Result<Posted, Error> {
         let backlog = self.backlog;
-        let result = self.try_post(records, end);
+        let result = self.try_post(records, end, announce);
         if result.is_err() {
             self.backlog = backlog;
             self.plans.forget();
@@ -115,10 +131,16 @@ impl Posting {
         result
     }
 
-    fn try_post(&mut self, records: &[(u64, Record)], end: u64) -> Result<Posted, Error> {
+    fn try_post(
+        &mut self,
+        records: &[(u64, Record)],
+        end: u64,
+        announce: impl FnOnce(&Posted),
+    ) -> Result<Posted, Error> {
         let Self {
             connection,
             plans,
+            aliases,
             bodies,
             backlog,
         } = self;
@@ -126,6 +148,7 @@ impl Posting {
         let mut writing = Writing {
             connection: &transaction,
             plans,
+            aliases,
             bodies: *bodies,
             backlog,
             posted: Posted::default(),
@@ -134,7 +157,8 @@ impl Posting {
         for (seq, record) in records {
             match record {
                 Record::Message(message) => writing.add(&mut range, *seq, message)?,
-                Record::Outcome(outcome) => range.outcome(outcome),
+                Record::Outcome(outcome) => range.outcome(*seq, outcome),
+                Record::Cancel(cancel) => range.cancels.push(cancel),
                 Record::Plan(plan) => writing.plans.add(&transaction, plan)?,
                 Record::Redrive(redrive) => {
                     writing.write(std::mem::take(&mut range))?;
@@ -146,6 +170,9 @@ impl Posting {
                     let changed = writing.discard(discard)?;
                     writing.posted.changes.push(changed);
                 }
+                Record::Job(job) => by_hand::put_job(&transaction, job)?,
+                Record::Control(controlled) => by_hand::put_control(&transaction, controlled)?,
+                Record::Audit(audit) => by_hand::put_audit(&transaction, audit)?,
             }
         }
         writing.write(range)?;
@@ -154,30 +181,9 @@ impl Posting {
         meta.execute((end.cast_signed(), "posted"))?;
         meta.execute((backlog.cast_signed(), "backlog"))?;
         drop(meta);
+        announce(&posted);
         transaction.commit()?;
         Ok(posted)
-    }
-}
-
-impl<'a> Range<'a> {
-    fn outcome(&mut self, outcome: &'a Outcome) {
-        let Some(place) = self.places.get(&outcome.delivery.message) else {
-            self.later.push(outcome);
-            return;
-        };
-        let fresh = &mut self.fresh[*place];
-        let ended = |view: &MessageView| {
-            view.deliveries
-                .iter()
-                .any(|known| known.id == outcome.delivery && known.state.has_ended())
-        };
-        if ended(&fresh.view) {
-            return;
-        }
-        view::apply(&mut fresh.view, outcome);
-        if let Some(last) = fresh.outcomes.get_mut(usize::from(outcome.delivery.step)) {
-            *last = Some(outcome);
-        }
     }
 }
 
@@ -185,57 +191,22 @@ impl<'a> Range<'a> {
 struct Writing<'a> {
     connection: &'a Connection,
     plans: &'a mut Plans,
+    aliases: &'a Aliases,
     bodies: Bodies,
     backlog: &'a mut u64,
     posted: Posted,
 }
 
 impl Writing<'_> {
-    fn add<'m>(
-        &mut self,
-        range: &mut Range<'m>,
-        seq: u64,
-        message: &'m Arc<Message>,
-    ) -> Result<(), Error> {
-        let plan = self.plans.by_hash(self.connection, message.plan)?;
-        let view = view::fresh(message, &plan.1);
-        let outcomes = vec![None; view.deliveries.len()];
-        range.places.insert(message.id, range.fresh.len());
-        range.fresh.push(Fresh {
-            seq,
-            message,
-            plan,
-            view,
-            outcomes,
-        });
-        Ok(())
-    }
-
     fn write(&mut self, range: Range<'_>) -> Result<(), Error> {
         for fresh in &range.fresh {
             self.write_fresh(fresh)?;
         }
-        self.settle(range.later)
-    }
-
-    fn write_fresh(&mut self, fresh: &Fresh<'_>) -> Result<(), Error> {
-        let view = &fresh.view;
-        if view.state.has_ended() {
-            let ended = history::Ended {
-                id: view.id,
-                plan: fresh.plan.0,
-                view,
-            };
-            history::put(self.connection, &ended)?;
-            if !self.is_kept(view.state) {
-                return Ok(());
-            }
-        } else {
-            *self.backlog += fresh.message.request.body.len() as u64;
-        }
-        self.insert_message(fresh)?;
-        for (delivery, last) in view.deliveries.iter().zip(&fresh.outcomes) {
-            self.insert_delivery(fresh, delivery.id.step, *last)?;
+        self.settle(range.later)?;
+        // Last, so that it is known what has ended by then.
+        for cancel in range.cancels {
+            let called_off = call_off(self.connection, self.plans, cancel)?;
+            self.posted.called_off.extend(called_off);
         }
         Ok(())
     }
@@ -245,71 +216,16 @@ impl Writing<'_> {
         self.bodies == Bodies::All || matches!(state, MessageState::Failed | MessageState::Partial)
     }
 
-    fn insert_message(&self, fresh: &Fresh<'_>) -> Result<(), Error> {
-        let body = &fresh.message.request.body;
-        let ended_at = fresh.view.ended_at;
-        let keeps_body = ended_at.is_none() || self.bodies != Bodies::None;
-        self.connection
-            .prepare_cached("INSERT INTO messages (seq, id, plan, ended_at, size, head, body) VALUES (?, ?, ?, ?, ?, ?, ?)")?
-            .execute((
-                fresh.seq.cast_signed(),
-                fresh.message.id.to_bytes(),
-                fresh.plan.0,
-                ended_at.map(millis),
-                i64::try_from(body.len()).unwrap_or(i64::MAX),
-                message_head(fresh.message),
-                keeps_body.then_some(&body[..]),
-            ))?;
-        Ok(())
+    /// The number of a target's row, under the name that it goes by for a message at `seq`.
+    fn target(&mut self, name: &TargetName, seq: u64) -> Result<i64, Error> {
+        let name = self.aliases.at(name, seq);
+        self.plans.target(self.connection, &name)
     }
 
-    fn insert_delivery(
-        &mut self,
-        fresh: &Fresh<'_>,
-        step: u16,
-        last: Option<&Outcome>,
-    ) -> Result<(), Error> {
-        let view = &fresh.view.deliveries[usize::from(step)];
-        let target = self.plans.target(self.connection, &view.target)?;
-        let due = self.due(&view.target, last);
-        // What a lane gave back without an attempt is scheduled too, though it shows as pending.
-        let state = if due.is_some() {
-            super::state::delivery::SCHEDULED
-        } else {
-            number(view.state)
-        };
-        self.connection
-            .prepare_cached(
-                "INSERT INTO deliveries (seq, step, item, run, target, plan, plan_step, state, due, attempts, used,
-                 spent, at, status, reason, detail) VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute((
-                fresh.seq.cast_signed(),
-                step,
-                target,
-                fresh.plan.0,
-                step,
-                state,
-                due.map(millis),
-                view.attempts,
-                last.map_or(0, |last| last.used),
-                last.map_or(0, spent),
-                view.at.map(millis),
-                view.status,
-                view.reason.map(reason_number),
-                view.detail.as_deref(),
-            ))?;
-        Ok(())
-    }
-
-    /// When a delivery is due after its last outcome, noted for its target.
-    fn due(&mut self, target: &TargetName, last: Option<&Outcome>) -> Option<Timestamp> {
-        let Verdict::Again { due, .. } = last?.verdict else {
-            return None;
-        };
+    /// Notes when something of a target is due.
+    fn note_due(&mut self, target: &TargetName, due: Timestamp) {
         let earliest = self.posted.due.entry(target.clone()).or_insert(due);
         *earliest = due.min(*earliest);
-        Some(due)
     }
 }
 
@@ -320,3 +236,6 @@ fn millis(at: Timestamp) -> i64 {
 fn spent(outcome: &Outcome) -> i64 {
     i64::try_from(outcome.spent.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 use fanway_types::{MessageId, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::Error;
 use super::state::delivery;
+use super::{Error, by_hand, edits, keys};
 use crate::params::{Bodies, Keep};
 
 /// Rows that one call removes at most, so that posting doesn't wait for long.
@@ -39,6 +39,9 @@ pub(crate) fn prune(
         now
     };
     removed += remove_messages(&transaction, dead, bodies)?;
+    removed += keys::prune(&transaction, now, ROWS)?;
+    let noted = now.saturating_sub(keep.history);
+    removed += by_hand::prune(&transaction, noted, ROWS)?;
     transaction.commit()?;
     give_back(connection)?;
     Ok(removed >= ROWS as usize)
@@ -76,6 +79,7 @@ fn remove_messages(
         connection
             .prepare_cached("DELETE FROM deliveries WHERE seq = ?")?
             .execute([seq])?;
+        edits::remove(connection, seq)?;
         connection
             .prepare_cached("DELETE FROM messages WHERE seq = ?")?
             .execute([seq])?;

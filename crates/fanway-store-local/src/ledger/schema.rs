@@ -8,13 +8,14 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::Error;
 
-/// The latest schema; `PRAGMA user_version` has the one of a file.
-const VERSION: u32 = 1;
+/// What brings a ledger from one version of the schema to the next; `PRAGMA user_version` has the
+/// one of a file. A step is never changed once it has been released.
+const STEPS: [&str; 2] = [FIRST, SECOND];
 
 /// Messages that haven't ended, or whose bodies are kept, are in `messages` with their
 /// `deliveries`; `seq` is the position in the journal just behind the message's record, and so
 /// the order of acceptance. Messages that ended are one row in `history`.
-const CREATE: &str = "
+const FIRST: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('posted', 0), ('backlog', 0);
 
@@ -70,6 +71,48 @@ CREATE TABLE history (
 ) WITHOUT ROWID;
 ";
 
+/// `messages.callback` is the URL that is told of the message's end, where its sender named one.
+/// `deliveries_called_off` has those that were called off and haven't ended: when the process dies
+/// they are all that is known of it. `deliveries.key_run` is the run whose id is the delivery's
+/// key, where it isn't its own. `edits` has bodies that redrives have in place of their messages',
+/// `messages.edited` the bytes of a message's. `keys` has idempotency keys by their hash.
+const SECOND: &str = "
+ALTER TABLE messages ADD COLUMN callback TEXT;
+
+CREATE INDEX deliveries_called_off ON deliveries (target) WHERE state = 7;
+
+ALTER TABLE deliveries ADD COLUMN key_run INTEGER;
+CREATE INDEX deliveries_dead_of ON deliveries (target, at, seq, step, item, run) WHERE state = 3;
+CREATE INDEX deliveries_ended ON deliveries (at, seq, step, item, run) WHERE state IN (2, 3);
+
+ALTER TABLE messages ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE edits (
+    seq INTEGER NOT NULL REFERENCES messages,
+    step INTEGER NOT NULL,
+    item INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    content_type TEXT,
+    body BLOB NOT NULL,
+    UNIQUE (seq, step, item, run)
+);
+
+CREATE TABLE keys (
+    hash BLOB PRIMARY KEY,
+    fingerprint BLOB NOT NULL,
+    message BLOB NOT NULL,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX keys_until ON keys (until);
+
+CREATE TABLE jobs (id BLOB PRIMARY KEY, ended_at INTEGER, json TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX jobs_ended ON jobs (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE controls (target TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, json TEXT NOT NULL);
+CREATE INDEX audit_at ON audit (at);
+";
+
 /// Pages that a connection keeps in memory, in KiB.
 const WRITER_CACHE_KIB: i32 = 8 * 1024;
 const READER_CACHE_KIB: i32 = 2 * 1024;
@@ -94,25 +137,41 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
     // Checkpoints are another thread's work.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match found {
-        VERSION => {}
-        0 => {
-            let transaction = connection.transaction()?;
-            transaction.execute_batch(CREATE)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-            transaction.commit()?;
-        }
-        _ => {
-            return Err(Error::Newer {
-                path: path.to_owned(),
-                found,
-                known: VERSION,
-            });
-        }
-    }
+    bring_up_to_date(&mut connection, path)?;
     set_up(&connection)?;
     Ok(connection)
+}
+
+/// Makes the tables, or changes those of an earlier release: all of it or nothing.
+fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+    let done = version(connection, path)?;
+    let steps = &STEPS[done..];
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for step in steps {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known())?;
+    Ok(transaction.commit()?)
+}
+
+/// The version of the schema in a ledger, at most the latest that is known here.
+pub(super) fn version(connection: &Connection, path: &Path) -> Result<usize, Error> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = known();
+    let newer = Error::Newer {
+        path: path.to_owned(),
+        found,
+        known,
+    };
+    let version = usize::try_from(found).ok();
+    version.filter(|_| found <= known).ok_or(newer)
+}
+
+fn known() -> u32 {
+    u32::try_from(STEPS.len()).expect("there are few")
 }
 
 /// What all connections have in common.

@@ -20,14 +20,16 @@ pub(super) mod delivery {
     pub(crate) const CANCELLED: u8 = 5;
     /// Dead, and no longer on the list: discarded, or redriven.
     pub(crate) const DEAD_OFF_LIST: u8 = 6;
+    /// Called off, and not ended: no lane is given it any more. One that has it, or the store, ends it.
+    pub(crate) const CALLED_OFF: u8 = 7;
 }
 
 /// The state that a row shows.
 pub(super) fn shown(state: u8, attempts: u32) -> Result<DeliveryState, Error> {
     match state {
         delivery::FRESH => Ok(DeliveryState::Pending),
-        delivery::SCHEDULED if attempts == 0 => Ok(DeliveryState::Pending),
-        delivery::SCHEDULED => Ok(DeliveryState::Retrying),
+        delivery::SCHEDULED | delivery::CALLED_OFF if attempts == 0 => Ok(DeliveryState::Pending),
+        delivery::SCHEDULED | delivery::CALLED_OFF => Ok(DeliveryState::Retrying),
         delivery::DELIVERED => Ok(DeliveryState::Delivered),
         delivery::DEAD | delivery::DEAD_OFF_LIST => Ok(DeliveryState::Dead),
         delivery::SKIPPED => Ok(DeliveryState::Skipped),
@@ -51,11 +53,12 @@ pub(super) fn number(state: DeliveryState) -> u8 {
     }
 }
 
-const REASONS: [(u8, DeadReason); 4] = [
+const REASONS: [(u8, DeadReason); 5] = [
     (1, DeadReason::Refused),
     (2, DeadReason::Exhausted),
     (3, DeadReason::Expression),
     (4, DeadReason::Crash),
+    (5, DeadReason::Expired),
 ];
 
 /// The number of a reason.
@@ -111,12 +114,7 @@ mod tests {
 
     #[test]
     fn reasons_and_states_keep_their_numbers() {
-        for reason in [
-            DeadReason::Refused,
-            DeadReason::Exhausted,
-            DeadReason::Expression,
-            DeadReason::Crash,
-        ] {
+        for reason in DeadReason::ALL {
             assert_eq!(
                 super::reason(super::reason_number(reason)).expect("just given"),
                 reason

@@ -14,6 +14,7 @@ fn message(number: u8) -> Record {
         route: "orders".parse().expect("a name"),
         plan: PlanHash::from_bytes([0; 16]),
         request: Request::default(),
+        terms: fanway_types::Terms::default(),
         reservation: None,
     }))
 }

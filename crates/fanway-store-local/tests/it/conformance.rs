@@ -87,6 +87,8 @@ fn small(rest: Duration) -> Tuning {
             bytes: ByteCount::new(60),
         },
         rest,
+        // Nearly all have to be looked up.
+        keys: 2,
         ..Tuning::default()
     }
 }

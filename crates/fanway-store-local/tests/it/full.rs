@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use fanway_journal::faulty::{Crash, Noticed, Op};
 use fanway_store::lane::Hold;
-use fanway_store::{Redrive, Store as _, accept, dead};
+use fanway_store::{Store as _, accept};
 use fanway_store_local::{LocalStore, Steps, Tuning};
 use fanway_types::{ByteCount, DeliveryState};
 
 use crate::folder::Folder;
-use crate::scene::{LATER, NOW, Scene, deliver, is_open, name, take, view};
+use crate::scene::{LATER, NOW, Scene, deliver, is_open, name, redrive, take, view};
 
 fn folder() -> Folder {
     let mut folder = Folder::faulty();
@@ -84,7 +84,7 @@ async fn when_even_outcomes_have_no_room_lanes_stop_and_go_on_later() {
     outcome.detail = Some(long.into());
     while is_open(&mut *lane) {
         outcome.attempts += 1;
-        lane.record(outcome.clone(), Hold::Keep);
+        lane.record(&work[0], outcome.clone(), Hold::Keep);
         if outcome.attempts.is_multiple_of(50) {
             tokio::task::yield_now().await;
         }
@@ -188,7 +188,7 @@ async fn nobody_waits_for_a_posting_thread_that_has_died() {
     let mut lane = store.lane(&name("stock")).expect("the only lane");
     scene.accept(&store, 1, 100).await.expect("there is room");
     let work = take(&mut *lane, NOW).await;
-    lane.record(crate::scene::dead(&work[0]), Hold::LetGo);
+    lane.record(&work[0], crate::scene::dead(&work[0]), Hold::LetGo);
     store.posted().await.expect("it lives");
     drop(lane);
     store.close().await.expect("nothing keeps it from closing");
@@ -196,17 +196,10 @@ async fn nobody_waits_for_a_posting_thread_that_has_died() {
 
     scene.folder.tuning.steps = Steps::new(|step| step != fanway_store_local::Step::Post);
     let store = scene.folder.open();
-    let redrive = Redrive {
-        dead: work[0].delivery,
-        plan: scene.plan.hash(),
-        step: 0,
-    };
-    let redriven = store.redrive(redrive, NOW).await;
-    assert!(
-        matches!(redriven, Err(dead::Error::Store(_))),
-        "{redriven:?}"
-    );
-    let discarded = store.discard(work[0].delivery, String::new(), NOW).await;
+    let redriven = redrive(&store, work[0].delivery, &scene.plan).await;
+    assert!(redriven.is_err(), "{redriven:?}");
+    let discarded = store.discard(work[0].delivery, String::new(), None, NOW);
+    let discarded = discarded.await;
     assert!(discarded.is_err(), "{discarded:?}");
     assert!(store.posted().await.is_err());
     drop(store);

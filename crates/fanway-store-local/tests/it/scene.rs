@@ -6,14 +6,16 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
+use fanway_store::change::{Key, Redrive};
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::lookup::{Found, MessageView};
-use fanway_store::{Lane, Store, accept};
+use fanway_store::{Error, Lane, Store, accept, dead};
 use fanway_store_local::LocalStore;
 use fanway_types::{
-    AgainCause, ByteCount, DeadReason, DeliveryId, End, Message, MessageId, Outcome, Plan, Request,
-    Step, TargetName, Timestamp, Verdict,
+    AgainCause, ByteCount, DeadReason, DeliveryId, End, Fingerprint, IdempotencyKey, KeyScope,
+    Message, MessageId, Outcome, Plan, Request, Step, TargetName, Terms, Timestamp, Verdict,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -23,6 +25,7 @@ use crate::folder::Folder;
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 /// When whatever is to be attempted again is due.
 pub(crate) const LATER: Timestamp = Timestamp::from_millis(1_700_000_060_000);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const TARGETS: [&str; 2] = ["stock", "shipping"];
 pub(crate) const PLENTY: Room = Room {
     deliveries: 10_000,
@@ -35,6 +38,8 @@ pub(crate) struct Scene {
     rng: StdRng,
     /// Messages whose acceptance was acknowledged.
     pub(crate) acknowledged: Vec<MessageId>,
+    /// Those of them that have keys: the first of each group.
+    keyed: Vec<Arc<Message>>,
     /// Deliveries that were shown as ended.
     pub(crate) ended: BTreeSet<DeliveryId>,
 }
@@ -56,10 +61,13 @@ fn plan() -> Arc<Plan> {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        origin: None,
     });
     Arc::new(Plan {
         route: "orders".parse().expect("well-formed"),
         steps: steps.into(),
+        callback: None,
+        on_dead: None,
     })
 }
 
@@ -70,6 +78,7 @@ impl Scene {
             plan: plan(),
             rng: StdRng::seed_from_u64(11),
             acknowledged: Vec::new(),
+            keyed: Vec::new(),
             ended: BTreeSet::new(),
         }
     }
@@ -85,6 +94,7 @@ impl Scene {
                 body: vec![b'x'; size].into(),
                 ..Request::default()
             },
+            terms: Terms::default(),
             reservation: None,
         })
     }
@@ -96,10 +106,13 @@ impl Scene {
         count: usize,
         size: usize,
     ) -> Result<(), accept::Error> {
-        let group: Vec<_> = (0..count).map(|_| self.message(size)).collect();
+        let mut group: Vec<_> = (0..count).map(|_| self.message(size)).collect();
         let ids: Vec<_> = group.iter().map(|message| message.id).collect();
+        let first = keyed(group.remove(0), &ids[0].to_string(), HOUR);
+        group.insert(0, Arc::clone(&first));
         store.accept(group).await?;
         self.acknowledged.extend(ids);
+        self.keyed.push(first);
         Ok(())
     }
 
@@ -122,8 +135,9 @@ impl Scene {
         }
     }
 
-    /// Opens the folder and checks that all that was acknowledged is there, that nothing that was
-    /// shown as ended is handed out again, and that each other delivery is, once.
+    /// Opens the folder and checks that all that was acknowledged is there and isn't accepted again,
+    /// that nothing that was shown as ended is handed out again, and that each other delivery is,
+    /// once.
     pub(crate) async fn check(&self) {
         let store = self.folder.open();
         let mut pending = BTreeSet::new();
@@ -142,6 +156,11 @@ impl Scene {
             again.is_empty(),
             "shown as ended, and pending again: {again:?}"
         );
+        for message in &self.keyed {
+            let again = store.accept(vec![Arc::clone(message)]).await;
+            let accepted = message.id;
+            assert_eq!(again, Err(accept::Error::Repeated { accepted }));
+        }
         let mut taken = BTreeSet::new();
         for target in TARGETS {
             let mut lane = store.lane(&name(target)).expect("the only lane");
@@ -167,6 +186,19 @@ impl Scene {
     }
 }
 
+/// A message that is still its maker's alone, with a key that is its own for so long.
+pub(crate) fn keyed(mut message: Arc<Message>, key: &str, keep: Duration) -> Arc<Message> {
+    let alone = Arc::get_mut(&mut message).expect("it was just made");
+    let request = &alone.request;
+    alone.terms.key = Some(IdempotencyKey {
+        scope: KeyScope::Route(alone.route.clone()),
+        text: key.into(),
+        fingerprint: Fingerprint::of(&request.method, &request.path, None, &request.body),
+        until: NOW.saturating_add(keep),
+    });
+    message
+}
+
 /// A message's view, where the store knows it.
 pub(crate) async fn view(store: &LocalStore, id: MessageId) -> Option<MessageView> {
     match store.message(id).await {
@@ -181,6 +213,24 @@ pub(crate) async fn take(lane: &mut dyn Lane, now: Timestamp) -> Vec<Work> {
     let taken = poll_fn(|cx| lane.poll_take(cx, now, PLENTY, &mut work)).await;
     taken.expect("an open store hands out");
     work
+}
+
+/// Makes a dead letter's delivery anew, by a step of the plan that is its own.
+pub(crate) async fn redrive(
+    store: &LocalStore,
+    old: DeliveryId,
+    plan: &Plan,
+) -> Result<Result<DeliveryId, dead::Error>, Error> {
+    let redrive = Redrive {
+        old,
+        plan: plan.hash(),
+        step: old.step,
+        key: Key::Kept,
+        body: None,
+    };
+    let redriven = store.redrive(vec![redrive], None, None, NOW).await?;
+    let [result] = redriven.try_into().expect("one for each");
+    Ok(result)
 }
 
 /// Whether outcomes can be kept now.
@@ -219,6 +269,6 @@ fn outcome(work: &Work, verdict: Verdict) -> Outcome {
 /// Records each as delivered.
 pub(crate) fn deliver(lane: &mut dyn Lane, work: &[Work]) {
     for work in work {
-        lane.record(ended(work, End::Delivered), Hold::LetGo);
+        lane.record(work, ended(work, End::Delivered), Hold::LetGo);
     }
 }

@@ -44,8 +44,8 @@ async fn live(scene: &mut Scene, store: &LocalStore) {
             deliver(&mut **lane, &work[1..]);
             match round % 3 {
                 0 => deliver(&mut **lane, &work[..1]),
-                1 => lane.record(dead(&work[0]), Hold::LetGo),
-                _ => lane.record(again(&work[0], LATER), Hold::Keep),
+                1 => lane.record(&work[0], dead(&work[0]), Hold::LetGo),
+                _ => lane.record(&work[0], again(&work[0], LATER), Hold::Keep),
             }
             all.append(&mut work);
         }

@@ -1,12 +1,14 @@
 //! Outcomes of messages that were posted before they had ended.
 
 use fanway_store::lookup::MessageView;
-use fanway_types::{DeliveryState, End, MessageId, Outcome, TargetName, Verdict};
+use fanway_types::{
+    DeliveryId, DeliveryState, End, MessageId, Outcome, TargetName, Terms, Verdict,
+};
 use rusqlite::OptionalExtension;
 
-use super::{Writing, millis, spent};
+use super::{Recorded, Writing, millis, spent};
 use crate::ledger::state::{delivery, number, reason_number};
-use crate::ledger::{Error, find, history};
+use crate::ledger::{Error, edits, find, history};
 use crate::params::Bodies;
 use crate::view;
 
@@ -14,41 +16,84 @@ use crate::view;
 struct Row {
     seq: i64,
     plan: i64,
+    /// Bytes of its body and its edits.
     size: u64,
     has_ended: bool,
+    has_edits: bool,
+    /// The URL that its sender named.
+    callback: Option<Box<str>>,
+}
+
+impl Row {
+    /// What of its terms its end has to do with.
+    fn terms(&self) -> Terms {
+        Terms {
+            callback: self.callback.clone(),
+            ..Terms::default()
+        }
+    }
 }
 
 impl Writing<'_> {
     /// Brings posted deliveries up to date, message by message.
-    pub(super) fn settle(&mut self, mut outcomes: Vec<&Outcome>) -> Result<(), Error> {
+    pub(super) fn settle(&mut self, mut outcomes: Vec<Recorded<'_>>) -> Result<(), Error> {
         // Stable, so that the outcomes of one delivery stay in their order.
-        outcomes.sort_by_key(|outcome| outcome.delivery.message);
-        for of_message in
-            outcomes.chunk_by(|left, right| left.delivery.message == right.delivery.message)
+        outcomes.sort_by_key(|(_, outcome)| outcome.delivery.message);
+        for of_message in outcomes
+            .chunk_by(|(_, left), (_, right)| left.delivery.message == right.delivery.message)
         {
-            self.settle_message(of_message[0].delivery.message, of_message)?;
+            self.settle_message(of_message[0].1.delivery.message, of_message)?;
         }
         Ok(())
     }
 
-    fn settle_message(&mut self, id: MessageId, outcomes: &[&Outcome]) -> Result<(), Error> {
+    fn settle_message(&mut self, id: MessageId, outcomes: &[Recorded<'_>]) -> Result<(), Error> {
         // A message that isn't there any more has ended: nothing of it can change.
         let Some(row) = self.row(id)?.filter(|row| !row.has_ended) else {
             return Ok(());
         };
-        let ends = |outcome: &&Outcome| matches!(outcome.verdict, Verdict::Ended(_));
+        let ends = |(_, outcome): &Recorded<'_>| matches!(outcome.verdict, Verdict::Ended(_));
         if outcomes.iter().any(ends) && self.remove_ended(id, &row, outcomes)? {
             return Ok(());
         }
-        let mut any_ended = false;
-        for outcome in outcomes {
-            let updated = self.update(row.seq, outcome)?;
-            any_ended |= updated && matches!(outcome.verdict, Verdict::Ended(_));
+        let mut last = None;
+        for (position, outcome) in outcomes {
+            let Some(plan) = self.update(row.seq, outcome)? else {
+                continue;
+            };
+            match outcome.verdict {
+                Verdict::Ended(End::Dead(_)) => {
+                    self.settle_death(*position, &row, outcome.delivery, plan)?;
+                    last = Some(*position);
+                }
+                Verdict::Ended(_) => last = Some(*position),
+                Verdict::Again { .. } => {}
+            }
         }
-        if any_ended {
-            self.end_message(id, &row)
-        } else {
-            Ok(())
+        match last {
+            Some(position) => self.end_message(position, id, &row),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells of a delivery that is dead by now, where the plan that it ran asks for that.
+    fn settle_death(
+        &mut self,
+        position: u64,
+        row: &Row,
+        delivery: DeliveryId,
+        plan: i64,
+    ) -> Result<(), Error> {
+        let plan = self.plans.by_number(self.connection, plan)?;
+        if plan.on_dead.is_none() {
+            return Ok(());
+        }
+        let own = self.plans.by_number(self.connection, row.plan)?;
+        let view = find::view(self.connection, row.seq, delivery.message, &own)?;
+        let dead = view.deliveries.iter().find(|known| known.id == delivery);
+        match dead {
+            Some(dead) => self.notify_of_death(position, dead, &plan),
+            None => Ok(()),
         }
     }
 
@@ -58,16 +103,19 @@ impl Writing<'_> {
         &mut self,
         id: MessageId,
         row: &Row,
-        outcomes: &[&Outcome],
+        outcomes: &[Recorded<'_>],
     ) -> Result<bool, Error> {
         let plan = self.plans.by_number(self.connection, row.plan)?;
         let mut view = find::view(self.connection, row.seq, id, &plan)?;
-        for outcome in outcomes {
+        let mut last = 0;
+        for (position, outcome) in outcomes {
             view::apply(&mut view, outcome);
+            last = *position;
         }
         if !view.state.has_ended() || self.is_kept(view.state) {
             return Ok(false);
         }
+        self.notify_of_end(last, &view, &plan, &row.terms())?;
         self.remove(row, &view)?;
         Ok(true)
     }
@@ -81,6 +129,9 @@ impl Writing<'_> {
             view,
         };
         history::put(self.connection, &ended)?;
+        if row.has_edits {
+            edits::remove(self.connection, row.seq)?;
+        }
         for sql in [
             "DELETE FROM deliveries WHERE seq = ?",
             "DELETE FROM messages WHERE seq = ?",
@@ -97,28 +148,32 @@ impl Writing<'_> {
                 plan: row.get(1)?,
                 size: row.get::<_, i64>(2)?.cast_unsigned(),
                 has_ended: row.get::<_, Option<i64>>(3)?.is_some(),
+                has_edits: row.get(4)?,
+                callback: row.get(5)?,
             })
         };
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT seq, plan, size, ended_at FROM messages WHERE id = ?")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT seq, plan, size + edited, ended_at, edited > 0, callback FROM messages WHERE id = ?",
+        )?;
         Ok(statement.query_row([id.to_bytes()], read).optional()?)
     }
 
-    /// Brings a delivery up to date; false where it has ended before.
-    fn update(&mut self, seq: i64, outcome: &Outcome) -> Result<bool, Error> {
+    /// Brings a delivery up to date, and returns its plan's number; `None` where it has ended
+    /// before. One that was called off stays so until it ends.
+    fn update(&mut self, seq: i64, outcome: &Outcome) -> Result<Option<i64>, Error> {
         let (state, due, reason) = match outcome.verdict {
             Verdict::Ended(End::Dead(reason)) => (delivery::DEAD, None, Some(reason)),
             Verdict::Ended(end) => (number(DeliveryState::from(end)), None, None),
             Verdict::Again { due, .. } => (delivery::SCHEDULED, Some(due), None),
         };
         let id = outcome.delivery;
-        let target: Option<i64> = self
+        let updated: Option<(i64, i64)> = self
             .connection
             .prepare_cached(
-                "UPDATE deliveries SET state = ?, due = ?, attempts = ?, used = ?, spent = ?, at = ?,
+                "UPDATE deliveries SET state = iif(state = 7 AND ?1 = 1, 7, ?1), due = ?,
+                 attempts = max(attempts, ?), used = ?, spent = ?, at = ?,
                  status = coalesce(?, status), reason = ?, detail = ?
-                 WHERE seq = ? AND step = ? AND item = ? AND run = ? AND state < 2 RETURNING target",
+                 WHERE seq = ? AND step = ? AND item = ? AND run = ? AND state IN (0, 1, 7) RETURNING target, plan",
             )?
             .query_row(
                 rusqlite::params![
@@ -136,17 +191,17 @@ impl Writing<'_> {
                     id.item,
                     id.run,
                 ],
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()?;
-        let Some(target) = target else {
-            return Ok(false);
+        let Some((target, plan)) = updated else {
+            return Ok(None);
         };
-        if due.is_some() {
+        if let Some(due) = due {
             let name = self.target_name(target)?;
-            self.due(&name, Some(outcome));
+            self.note_due(&name, due);
         }
-        Ok(true)
+        Ok(Some(plan))
     }
 
     pub(super) fn target_name(&self, number: i64) -> Result<TargetName, Error> {
@@ -161,12 +216,13 @@ impl Writing<'_> {
     }
 
     /// Writes a message's history where all of its deliveries have ended now.
-    fn end_message(&mut self, id: MessageId, row: &Row) -> Result<(), Error> {
+    fn end_message(&mut self, position: u64, id: MessageId, row: &Row) -> Result<(), Error> {
         let plan = self.plans.by_number(self.connection, row.plan)?;
         let view = find::view(self.connection, row.seq, id, &plan)?;
         let Some(ended_at) = view.ended_at else {
             return Ok(());
         };
+        self.notify_of_end(position, &view, &plan, &row.terms())?;
         if !self.is_kept(view.state) {
             return self.remove(row, &view);
         }
@@ -178,7 +234,10 @@ impl Writing<'_> {
         };
         history::put(self.connection, &ended)?;
         let sql = match self.bodies {
-            Bodies::None => "UPDATE messages SET ended_at = ?, body = NULL WHERE seq = ?",
+            Bodies::None => {
+                edits::remove(self.connection, row.seq)?;
+                "UPDATE messages SET ended_at = ?, body = NULL, edited = 0 WHERE seq = ?"
+            }
             Bodies::Failures | Bodies::All => "UPDATE messages SET ended_at = ? WHERE seq = ?",
         };
         self.connection

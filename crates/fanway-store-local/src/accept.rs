@@ -1,0 +1,132 @@
+//! Accepting messages: keys are taken, then the journal takes the messages.
+//!
+//! The ledger is asked only where a key isn't known in memory and may be older than what is.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use fanway_journal::{Class, Rejected};
+use fanway_store::{BoxFuture, accept};
+use fanway_types::{ByteCount, Message};
+use tokio::sync::oneshot;
+
+use crate::entry::{Entry, Waiter};
+use crate::inner::{BEHIND, FULL, Inner, answer};
+use crate::keys::Taken;
+use crate::ledger;
+use crate::record::Record;
+
+/// Tells that a group is durable, or why that isn't known.
+type Acknowledged = oneshot::Receiver<Result<(), String>>;
+
+impl Inner {
+    /// Accepts messages as one group: at once, but for a group whose keys have to be looked up.
+    pub(crate) fn accept(
+        self: &Arc<Self>,
+        messages: Vec<Arc<Message>>,
+    ) -> BoxFuture<'static, Result<(), accept::Error>> {
+        if messages.iter().all(|message| message.terms.key.is_none()) {
+            let appended = self.append_messages(messages);
+            return Box::pin(async move { acknowledged(appended?).await });
+        }
+        if self.commons.is_closed() {
+            let closed = Err(refused(Rejected::Closed));
+            return Box::pin(std::future::ready(closed));
+        }
+        let now = (self.settings.clock)();
+        match self.commons.keys.take(&messages, now) {
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+            Ok(taken) if taken.unsure().is_empty() => {
+                let appended = self.append_keyed(messages, taken);
+                Box::pin(async move { acknowledged(appended?).await })
+            }
+            Ok(taken) => Box::pin(Arc::clone(self).accept_unsure(messages, taken)),
+        }
+    }
+
+    /// Accepts messages some of whose keys only the ledger may know.
+    async fn accept_unsure(
+        self: Arc<Self>,
+        messages: Vec<Arc<Message>>,
+        mut taken: Taken,
+    ) -> Result<(), accept::Error> {
+        let hashes = taken.unsure().to_vec();
+        self.commons.metrics.looked_up(hashes.len());
+        let asked = self
+            .key_reader
+            .ask(move |connection, _| ledger::find_keys(connection, &hashes));
+        let found = answer(asked).await;
+        let found = found.map_err(|error| accept::Error::Closed(error.to_string()))?;
+        taken.settle(&found, (self.settings.clock)())?;
+        let appended = self.append_keyed(messages, taken);
+        drop(self);
+        acknowledged(appended?).await
+    }
+
+    /// Appends messages that have taken their keys; these are given back where that fails.
+    fn append_keyed(
+        &self,
+        messages: Vec<Arc<Message>>,
+        taken: Taken,
+    ) -> Result<Acknowledged, accept::Error> {
+        let appended = self.append_messages(messages)?;
+        taken.keep();
+        Ok(appended)
+    }
+
+    fn append_messages(&self, messages: Vec<Arc<Message>>) -> Result<Acknowledged, accept::Error> {
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal.into());
+        }
+        // A message without its plan could never be posted, nor anything behind it.
+        if let Some(message) = messages
+            .iter()
+            .find(|m| self.commons.plan(m.plan).is_none())
+        {
+            let plan = message.plan;
+            return Err(accept::Error::Closed(format!("plan {plan} isn't kept")));
+        }
+        let size = messages.iter().map(|m| m.request.body.len() as u64).sum();
+        let (sender, receiver) = oneshot::channel();
+        let mut entries: Vec<_> = messages
+            .into_iter()
+            .map(|message| Entry::new(Record::Message(message), Waiter::Nobody))
+            .collect();
+        // A group is durable when its last entry is.
+        match entries.last_mut() {
+            Some(last) => last.waiter = Waiter::Durable(sender),
+            None => drop(sender.send(Ok(()))),
+        }
+        let appended = self.append(entries, Class::Message);
+        let was_full = matches!(appended, Err(Rejected::Full { .. }));
+        self.last_refused
+            .store(if was_full { size } else { 0 }, Ordering::Relaxed);
+        appended.map_err(refused)?;
+        Ok(receiver)
+    }
+}
+
+async fn acknowledged(appended: Acknowledged) -> Result<(), accept::Error> {
+    match appended.await {
+        Ok(result) => result.map_err(accept::Error::Unknown),
+        Err(_) => Err(accept::Error::Unknown("the store stopped".to_owned())),
+    }
+}
+
+fn refused(rejected: Rejected) -> accept::Error {
+    match rejected {
+        Rejected::Full { .. } => accept::Error::Full {
+            reason: "the disk is full",
+            retry_after: FULL,
+        },
+        Rejected::QueueFull { .. } => accept::Error::Behind {
+            retry_after: BEHIND,
+        },
+        Rejected::TooLarge { size, limit } => accept::Error::TooLarge {
+            size: ByteCount::new(size),
+            limit: ByteCount::new(limit),
+        },
+        Rejected::Poisoned(cause) => accept::Error::Closed(cause.to_string()),
+        Rejected::Closed => accept::Error::Closed("it is shutting down".to_owned()),
+    }
+}

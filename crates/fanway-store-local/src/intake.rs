@@ -1,0 +1,65 @@
+//! The journal's intake: where entries are appended and counted.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fanway_journal::{Class, Journal, Rejected};
+
+use crate::entry::Entry;
+use crate::tail::Ticket;
+
+/// The way into the journal while that is open. The handle, lanes and the posting thread share it.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    journal: Option<Journal<Entry>>,
+    appended: Ticket,
+}
+
+impl Intake {
+    /// The intake of a journal that was just started.
+    pub(crate) fn new(journal: Journal<Entry>) -> Self {
+        Self {
+            state: Mutex::new(State {
+                journal: Some(journal),
+                appended: 0,
+            }),
+        }
+    }
+
+    /// Appends entries as one group; returns the last one's ticket.
+    pub(crate) fn append(&self, entries: Vec<Entry>, class: Class) -> Result<Ticket, Rejected> {
+        let count = entries.len() as Ticket;
+        // The lock makes tickets follow the journal's order.
+        let mut state = self.state();
+        state
+            .journal
+            .as_ref()
+            .ok_or(Rejected::Closed)?
+            .append_group(entries, class)?;
+        state.appended += count;
+        Ok(state.appended)
+    }
+
+    /// How many entries were appended.
+    pub(crate) fn appended(&self) -> Ticket {
+        self.state().appended
+    }
+
+    /// The journal, while it is open.
+    pub(crate) fn journal(&self) -> Option<Journal<Entry>> {
+        self.state().journal.clone()
+    }
+
+    /// Takes nothing more; returns the journal, where it was open.
+    pub(crate) fn close(&self) -> Option<Journal<Entry>> {
+        self.state().journal.take()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

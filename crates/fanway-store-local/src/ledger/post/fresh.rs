@@ -1,0 +1,188 @@
+//! Messages that are posted for the first time, with what the same range says of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fanway_store::lookup::MessageView;
+use fanway_types::{DeliveryState, Message, MessageId, Outcome, Plan, Timestamp, Verdict};
+
+use super::{Writing, millis, spent};
+use crate::codec::message_head;
+use crate::ledger::state::{delivery, number, reason_number};
+use crate::ledger::{Error, history, keys};
+use crate::params::Bodies;
+use crate::record::Cancel;
+use crate::view;
+
+/// A message of the range that is being posted.
+pub(super) struct Fresh<'a> {
+    pub(super) seq: u64,
+    pub(super) message: &'a Arc<Message>,
+    pub(super) plan: (i64, Arc<Plan>),
+    pub(super) view: MessageView,
+    /// When it is due, where that isn't at once.
+    pub(super) due: Option<Timestamp>,
+    /// The last outcome of each delivery with the position behind it, in the plan's order.
+    pub(super) outcomes: Vec<Option<Recorded<'a>>>,
+    /// The position behind the record that has ended it, once one has.
+    pub(super) ended_by: u64,
+}
+
+/// An outcome, and the position behind its record.
+pub(super) type Recorded<'a> = (u64, &'a Outcome);
+
+/// The part of a range that hasn't been written yet.
+#[derive(Default)]
+pub(super) struct Range<'a> {
+    pub(super) fresh: Vec<Fresh<'a>>,
+    pub(super) places: HashMap<MessageId, usize>,
+    /// Outcomes of messages that earlier ranges posted.
+    pub(super) later: Vec<Recorded<'a>>,
+    /// What was called off.
+    pub(super) cancels: Vec<&'a Cancel>,
+}
+
+impl<'a> Range<'a> {
+    /// Takes an outcome, where its message is in the range, or leaves it for later.
+    pub(super) fn outcome(&mut self, position: u64, outcome: &'a Outcome) {
+        let Some(place) = self.places.get(&outcome.delivery.message) else {
+            self.later.push((position, outcome));
+            return;
+        };
+        let fresh = &mut self.fresh[*place];
+        let ended = |view: &MessageView| {
+            view.deliveries
+                .iter()
+                .any(|known| known.id == outcome.delivery && known.state.has_ended())
+        };
+        if ended(&fresh.view) {
+            return;
+        }
+        view::apply(&mut fresh.view, outcome);
+        fresh.ended_by = position;
+        if let Some(last) = fresh.outcomes.get_mut(usize::from(outcome.delivery.step)) {
+            *last = Some((position, outcome));
+        }
+    }
+}
+
+impl Writing<'_> {
+    /// Adds a message to the range.
+    pub(super) fn add<'m>(
+        &mut self,
+        range: &mut Range<'m>,
+        seq: u64,
+        message: &'m Arc<Message>,
+    ) -> Result<(), Error> {
+        let plan = self.plans.by_hash(self.connection, message.plan)?;
+        let view = view::fresh(message, &plan.1);
+        let outcomes = vec![None; view.deliveries.len()];
+        range.places.insert(message.id, range.fresh.len());
+        range.fresh.push(Fresh {
+            seq,
+            message,
+            plan,
+            view,
+            due: message.due(),
+            outcomes,
+            ended_by: seq,
+        });
+        Ok(())
+    }
+
+    /// Writes a message of the range as it stands at its end.
+    pub(super) fn write_fresh(&mut self, fresh: &Fresh<'_>) -> Result<(), Error> {
+        let view = &fresh.view;
+        if let Some(key) = &fresh.message.terms.key {
+            keys::put(self.connection, key, fresh.message.id)?;
+        }
+        if view.state.has_ended() {
+            let ended = history::Ended {
+                id: view.id,
+                plan: fresh.plan.0,
+                view,
+            };
+            history::put(self.connection, &ended)?;
+            let terms = &fresh.message.terms;
+            self.notify_of_end(fresh.ended_by, view, &fresh.plan.1, terms)?;
+            if !self.is_kept(view.state) {
+                return Ok(());
+            }
+        } else {
+            *self.backlog += fresh.message.request.body.len() as u64;
+        }
+        self.insert_message(fresh)?;
+        for (delivery, last) in view.deliveries.iter().zip(&fresh.outcomes) {
+            self.insert_delivery(fresh, delivery.id.step, last.map(|(_, last)| last))?;
+            if let (DeliveryState::Dead, Some((position, _))) = (delivery.state, last) {
+                self.notify_of_death(*position, delivery, &fresh.plan.1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn insert_message(&self, fresh: &Fresh<'_>) -> Result<(), Error> {
+        let body = &fresh.message.request.body;
+        let ended_at = fresh.view.ended_at;
+        let keeps_body = ended_at.is_none() || self.bodies != Bodies::None;
+        self.connection
+            .prepare_cached("INSERT INTO messages (seq, id, plan, ended_at, size, head, body, callback) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
+            .execute((
+                fresh.seq.cast_signed(),
+                fresh.message.id.to_bytes(),
+                fresh.plan.0,
+                ended_at.map(millis),
+                i64::try_from(body.len()).unwrap_or(i64::MAX),
+                message_head(fresh.message),
+                keeps_body.then_some(&body[..]),
+                fresh.message.terms.callback.as_deref(),
+            ))?;
+        Ok(())
+    }
+
+    fn insert_delivery(
+        &mut self,
+        fresh: &Fresh<'_>,
+        step: u16,
+        last: Option<&Outcome>,
+    ) -> Result<(), Error> {
+        let view = &fresh.view.deliveries[usize::from(step)];
+        let target = self.target(&view.target, fresh.seq)?;
+        let due = match last.map(|last| last.verdict) {
+            Some(Verdict::Again { due, .. }) => Some(due),
+            Some(Verdict::Ended(_)) => None,
+            None => fresh.due,
+        };
+        if let Some(due) = due {
+            self.note_due(&view.target, due);
+        }
+        // What a lane gave back without an attempt is scheduled too, though it shows as pending.
+        let state = if due.is_some() {
+            delivery::SCHEDULED
+        } else {
+            number(view.state)
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO deliveries (seq, step, item, run, target, plan, plan_step, state, due, attempts, used,
+                 spent, at, status, reason, detail) VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute((
+                fresh.seq.cast_signed(),
+                step,
+                target,
+                fresh.plan.0,
+                step,
+                state,
+                due.map(millis),
+                view.attempts,
+                last.map_or(0, |last| last.used),
+                last.map_or(0, spent),
+                view.at.map(millis),
+                view.status,
+                view.reason.map(reason_number),
+                view.detail.as_deref(),
+            ))?;
+        Ok(())
+    }
+}
