@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fanway_types::{Message, MessageId, Plan, Request, Step, Timestamp};
+use fanway_types::{Message, MessageId, Plan, Request, Step, Terms, Timestamp};
 
 /// A step of its target's name that sends the body as it is.
 ///
@@ -23,6 +23,7 @@ pub fn step(target: &str) -> Step {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        origin: None,
     }
 }
 
@@ -32,6 +33,8 @@ pub fn plan(steps: impl IntoIterator<Item = Step>) -> Arc<Plan> {
     Arc::new(Plan {
         route: "orders".parse().expect("a name"),
         steps: steps.into_iter().collect(),
+        callback: None,
+        on_dead: None,
     })
 }
 
@@ -45,6 +48,16 @@ pub fn message(plan: &Plan, number: u64) -> Arc<Message> {
 /// As [`message`], with another body.
 #[must_use]
 pub fn message_with_body(plan: &Plan, number: u64, body: impl Into<Bytes>) -> Arc<Message> {
+    Arc::new(made(plan, number, body.into(), Terms::default()))
+}
+
+/// As [`message`], with terms.
+#[must_use]
+pub fn message_with_terms(plan: &Plan, number: u64, terms: Terms) -> Arc<Message> {
+    Arc::new(made(plan, number, number.to_string().into(), terms))
+}
+
+fn made(plan: &Plan, number: u64, body: Bytes, terms: Terms) -> Message {
     let at = Timestamp::from_millis(1_700_000_000_000 + number);
     let request = Request {
         method: "POST".into(),
@@ -52,14 +65,15 @@ pub fn message_with_body(plan: &Plan, number: u64, body: impl Into<Bytes>) -> Ar
         headers: [("content-type", &b"application/json"[..])]
             .into_iter()
             .collect(),
-        body: body.into(),
+        body,
         ..Request::default()
     };
-    Arc::new(Message {
+    Message {
         id: MessageId::first_at(at),
         route: plan.route.clone(),
         plan: plan.hash(),
         request,
+        terms,
         reservation: None,
-    })
+    }
 }

@@ -1,19 +1,26 @@
 //! A store in memory: all that the seam promises, but for outliving its process.
 //!
-//! Messages are accepted at once and outcomes are kept at once, unless a test has switched that
-//! off. A lane that is dropped gives back what it held, as a process that dies does.
+//! What it is given it keeps at once, unless a test has switched that off. It has no clock: a key
+//! counts at the time at which the message with it was received. A lane that is dropped gives back
+//! what it held, as a process that dies does.
 
 mod book;
 mod lane;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use fanway_store::change::{Audit, AuditPage, CancelError, Control, Redrive};
+use fanway_store::event::{Events, Seen};
+use fanway_store::job::{Candidates, Count, Cursor, Filter, Job};
 use fanway_store::lookup::Found;
-use fanway_store::{Backlog, BoxFuture, Error, Health, Lane, Redrive, Store, accept, dead};
+use fanway_store::notice::CallbackOrigin;
+use fanway_store::{Backlog, BoxFuture, Error, Health, Lane, Problem, Store, accept, dead};
 use fanway_types::{
     DeliveryId, Message, MessageId, Outcome, Plan, PlanHash, TargetName, Timestamp,
 };
+use futures_util::stream;
 use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
 
 use book::Book;
 
@@ -33,19 +40,34 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Changes the book, and tells those who listen.
+    fn change<T>(&self, change: impl FnOnce(&mut Book) -> T) -> T {
+        let mut book = self.lock();
+        let result = change(&mut book);
+        book.tell_watchers();
+        drop(book);
+        self.changed.notify_waiters();
+        result
+    }
 }
 
+/// For tests alone.
 impl MemoryStore {
     /// From now on outcomes can't be kept: lanes find it closed for them, and what they record
-    /// all the same waits.
+    /// all the same waits. What operators and senders would change is refused.
     pub fn refuse_outcomes(&self) {
         self.shared.lock().refuse_outcomes();
     }
 
     /// From now on outcomes can be kept again, those included that have waited.
     pub fn keep_outcomes(&self) {
-        self.shared.lock().keep_outcomes();
-        self.shared.changed.notify_waiters();
+        self.shared.change(Book::keep_outcomes);
+    }
+
+    /// Forgets a message's request, as a store does that no longer keeps its body.
+    pub fn forget_request(&self, id: MessageId) {
+        self.shared.lock().forget_request(id);
     }
 
     /// All outcomes that were kept, in the order in which they were recorded.
@@ -61,33 +83,51 @@ impl MemoryStore {
     }
 }
 
+impl MemoryStore {
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Book) -> T,
+    ) -> BoxFuture<'static, Result<T, Error>> {
+        let book = self.shared.lock();
+        ready(book.check_open().map(|()| question(&book)))
+    }
+
+    fn change<T: Send + 'static, E: From<Error> + Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Book) -> Result<T, E>,
+    ) -> BoxFuture<'static, Result<T, E>> {
+        ready(self.shared.change(|book| {
+            book.check_open()?;
+            change(book)
+        }))
+    }
+}
+
 fn ready<T: Send + 'static>(value: T) -> BoxFuture<'static, T> {
     Box::pin(std::future::ready(value))
 }
 
 impl Store for MemoryStore {
     fn keep_plan(&self, plan: Arc<Plan>) -> BoxFuture<'_, Result<PlanHash, Error>> {
-        ready(self.shared.lock().keep_plan(plan))
+        self.change(|book| Ok(book.keep_plan(plan)))
     }
 
     fn plan(&self, hash: PlanHash) -> BoxFuture<'_, Result<Option<Arc<Plan>>, Error>> {
-        ready(Ok(self.shared.lock().plan(hash)))
+        self.ask(|book| book.plan(hash))
     }
 
     fn accept(&self, messages: Vec<Arc<Message>>) -> BoxFuture<'static, Result<(), accept::Error>> {
-        let accepted = self.shared.lock().accept(&messages);
-        self.shared.changed.notify_waiters();
-        ready(accepted)
+        ready(self.shared.change(|book| book.accept(&messages)))
     }
 
     fn lane(&self, target: &TargetName) -> Result<Box<dyn Lane>, Error> {
-        self.shared.lock().open_lane(target)?;
+        let target = self.shared.lock().open_lane(target)?;
         let shared = Arc::clone(&self.shared);
-        Ok(Box::new(lane::MemoryLane::new(shared, target.clone())))
+        Ok(Box::new(lane::MemoryLane::new(shared, target)))
     }
 
     fn message(&self, id: MessageId) -> BoxFuture<'_, Result<Found, Error>> {
-        ready(Ok(self.shared.lock().look_up(id)))
+        self.ask(|book| book.look_up(id))
     }
 
     fn changed(&self, _id: MessageId) -> BoxFuture<'static, ()> {
@@ -96,42 +136,135 @@ impl Store for MemoryStore {
     }
 
     fn dead_letters(&self, query: dead::Query) -> BoxFuture<'_, Result<dead::Page, Error>> {
-        ready(Ok(self.shared.lock().dead_letters(&query)))
+        self.ask(|book| book.dead_letters(&query))
     }
 
     fn dead_letter(&self, id: DeliveryId) -> BoxFuture<'_, Result<Option<dead::Opened>, Error>> {
-        ready(Ok(self.shared.lock().dead_letter(id)))
+        self.ask(|book| book.dead_letter(id))
     }
 
     fn redrive(
         &self,
-        redrive: Redrive,
+        redrives: Vec<Redrive>,
+        job: Option<Job>,
+        audit: Option<Audit>,
         now: Timestamp,
-    ) -> BoxFuture<'_, Result<DeliveryId, dead::Error>> {
-        let redriven = self.shared.lock().redrive(redrive, now);
-        self.shared.changed.notify_waiters();
-        ready(redriven)
+    ) -> BoxFuture<'_, Result<Vec<Result<DeliveryId, dead::Error>>, Error>> {
+        self.change(|book| Ok(book.redrive(&redrives, job, audit, now)))
     }
 
     fn discard(
         &self,
         id: DeliveryId,
         _reason: String,
+        audit: Option<Audit>,
         _now: Timestamp,
     ) -> BoxFuture<'_, Result<(), dead::Error>> {
-        ready(self.shared.lock().discard(id))
+        self.change(|book| book.discard(id, audit))
+    }
+
+    fn cancel(
+        &self,
+        id: MessageId,
+        audit: Option<Audit>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), CancelError>> {
+        self.change(|book| book.cancel(id, audit, now))
+    }
+
+    fn candidates(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Candidates, Error>> {
+        self.ask(|book| book.candidates(&filter, after, limit))
+    }
+
+    fn count(&self, filter: Filter) -> BoxFuture<'_, Result<Count, Error>> {
+        self.ask(|book| book.count(&filter))
+    }
+
+    fn keep_job(&self, job: Job, audit: Option<Audit>) -> BoxFuture<'_, Result<(), Error>> {
+        self.change(|book| {
+            book.records.keep_job(job);
+            book.records.note(audit);
+            Ok(())
+        })
+    }
+
+    fn jobs(&self) -> BoxFuture<'_, Result<Vec<Job>, Error>> {
+        self.ask(|book| book.records.jobs())
+    }
+
+    fn controls(&self) -> BoxFuture<'_, Result<Vec<(TargetName, Control)>, Error>> {
+        self.ask(|book| book.records.controls())
+    }
+
+    fn keep_control(
+        &self,
+        target: TargetName,
+        control: Control,
+        audit: Option<Audit>,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        self.change(|book| {
+            book.records.keep_control(target, control);
+            book.records.note(audit);
+            Ok(())
+        })
+    }
+
+    fn note(&self, audit: Audit) -> BoxFuture<'_, Result<(), Error>> {
+        self.change(|book| {
+            book.records.note(Some(audit));
+            Ok(())
+        })
+    }
+
+    fn audit(&self, below: Option<u64>, limit: usize) -> BoxFuture<'_, Result<AuditPage, Error>> {
+        self.ask(|book| book.records.audit(below, limit))
+    }
+
+    fn adopt(&self, old: &TargetName, heir: &TargetName) -> Result<(), Error> {
+        self.shared.change(|book| book.adopt(old, heir))
+    }
+
+    fn origins(&self) -> Vec<CallbackOrigin> {
+        self.shared.lock().origins()
+    }
+
+    fn watch(&self) -> Events {
+        let Some(watcher) = self.shared.lock().watch() else {
+            return Box::pin(stream::empty());
+        };
+        let seen = stream::unfold(watcher, async |mut watcher| {
+            let seen = match watcher.recv().await {
+                Ok(events) => Seen::Events(events),
+                Err(RecvError::Lagged(batches)) => Seen::Missed(batches),
+                Err(RecvError::Closed) => return None,
+            };
+            Some((seen, watcher))
+        });
+        Box::pin(seen)
     }
 
     fn backlog(&self) -> BoxFuture<'_, Result<Vec<Backlog>, Error>> {
-        ready(Ok(self.shared.lock().backlog()))
+        self.ask(Book::backlog)
     }
 
     fn health(&self) -> Health {
-        Health::default()
+        let problem = self.shared.lock().check_open().err().map(|error| Problem {
+            code: "closed",
+            detail: error.to_string(),
+        });
+        Health {
+            problems: problem.into_iter().collect(),
+            ..Health::default()
+        }
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), Error>> {
-        self.shared.lock().close();
+        self.shared.change(Book::close);
         ready(Ok(()))
     }
 }

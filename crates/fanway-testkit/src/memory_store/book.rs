@@ -1,28 +1,45 @@
-//! What the store in memory knows, and the rules by which it changes.
+//! What the store in memory knows, and how messages come in and deliveries end.
 
+mod change;
+mod find;
+mod lanes;
 mod queue;
+mod records;
 mod view;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::task::{Poll, Waker};
 
-use fanway_store::lane::{Hold, Progress, Room, Work};
-use fanway_store::{Backlog, Error, Redrive, accept, dead};
+use fanway_store::event::{Event, What};
+use fanway_store::lane::{Hold, Progress};
+use fanway_store::notice::{self, CallbackOrigin, Notice};
+use fanway_store::{Error, accept};
 use fanway_types::{
-    DeadReason, DeliveryId, DeliveryState, End, Message, MessageId, Outcome, Plan, PlanHash, Step,
-    StepIndex, TargetName, Timestamp, Verdict,
+    DeadReason, DeliveryId, DeliveryState, End, KeyHash, Message, MessageId, Outcome, Plan,
+    PlanHash, Step, StepIndex, TargetName, Timestamp, Verdict,
 };
+use tokio::sync::broadcast;
 
 use queue::{Place, Queue};
+use records::Records;
+
+/// How many batches of events a watcher may be behind.
+const WATCHER_ROOM: usize = 1024;
 
 /// All that the store knows.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     plans: HashMap<PlanHash, Arc<Plan>>,
     messages: BTreeMap<MessageId, Arc<Message>>,
+    /// Messages whose requests are no longer kept.
+    forgotten: HashSet<MessageId>,
+    /// The last message that was accepted with each key.
+    keys: HashMap<KeyHash, MessageId>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
     queues: HashMap<TargetName, Queue>,
+    /// Targets' earlier names, and the names of today. None of the latter is among the former.
+    heirs: HashMap<TargetName, TargetName>,
+    pub(super) records: Records,
     outcomes: Vec<Outcome>,
     /// Recorded while outcomes can't be kept.
     waiting: Vec<(Outcome, Hold)>,
@@ -30,15 +47,18 @@ pub(super) struct Book {
     closed: bool,
     /// Deliveries made so far: the order of acceptance.
     made: u64,
+    /// What watchers haven't been told yet.
+    happened: Vec<Event>,
+    watchers: Option<broadcast::Sender<Arc<[Event]>>>,
 }
 
 #[derive(Debug)]
 struct Delivery {
+    run: Run,
     /// Its place in the order of acceptance.
     number: u64,
+    /// Its step, whose target has its name of today.
     step: Step,
-    plan: PlanHash,
-    index: StepIndex,
     state: DeliveryState,
     progress: Progress,
     due: Option<Timestamp>,
@@ -46,7 +66,20 @@ struct Delivery {
     last: Option<Outcome>,
     /// Whether a lane holds it.
     held: bool,
-    discarded: bool,
+    /// When it was called off.
+    cancelled: Option<Timestamp>,
+    /// Whether it was redriven or discarded.
+    is_settled: bool,
+}
+
+/// What is fixed about a delivery.
+#[derive(Debug)]
+struct Run {
+    /// Its message, with the body that this delivery sends.
+    message: Arc<Message>,
+    plan: PlanHash,
+    index: StepIndex,
+    key: DeliveryId,
 }
 
 impl Delivery {
@@ -59,10 +92,120 @@ impl Delivery {
     }
 
     fn is_dead_letter(&self) -> bool {
-        self.state == DeliveryState::Dead && !self.discarded
+        self.state == DeliveryState::Dead && !self.is_settled
+    }
+
+    /// Why it is dead, where it is.
+    fn dead_reason(&self) -> Option<DeadReason> {
+        match self.last.as_ref()?.verdict {
+            Verdict::Ended(End::Dead(reason)) => Some(reason),
+            Verdict::Ended(_) | Verdict::Again { .. } => None,
+        }
     }
 }
 
+/// Coming in.
+impl Book {
+    pub(super) fn check_open(&self) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        self.watchers = None;
+        self.wake_all();
+    }
+
+    pub(super) fn keep_plan(&mut self, plan: Arc<Plan>) -> PlanHash {
+        let hash = plan.hash();
+        self.plans.insert(hash, plan);
+        hash
+    }
+
+    pub(super) fn plan(&self, hash: PlanHash) -> Option<Arc<Plan>> {
+        self.plans.get(&hash).cloned()
+    }
+
+    pub(super) fn accept(&mut self, messages: &[Arc<Message>]) -> Result<(), accept::Error> {
+        if self.closed {
+            return Err(accept::Error::Closed("it was closed".to_owned()));
+        }
+        self.check_keys(messages)?;
+        messages.iter().for_each(|message| self.add(message));
+        Ok(())
+    }
+
+    fn check_keys(&self, messages: &[Arc<Message>]) -> Result<(), accept::Error> {
+        let mut in_group = HashSet::new();
+        for message in messages {
+            let Some(key) = &message.terms.key else {
+                continue;
+            };
+            let before = self.keys.get(&key.hash()).map(|id| &self.messages[id]);
+            let known = before.and_then(|before| Some((before.id, before.terms.key.as_ref()?)));
+            match known.filter(|(_, known)| known.until >= message.received_at()) {
+                Some((accepted, known)) if known.fingerprint == key.fingerprint => {
+                    return Err(accept::Error::Repeated { accepted });
+                }
+                None if in_group.insert(key.hash()) => {}
+                Some(_) | None => return Err(accept::Error::KeyTaken),
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, message: &Arc<Message>) {
+        let plan = self.plan(message.plan).expect("the plan was kept before");
+        if let Some(key) = &message.terms.key {
+            self.keys.insert(key.hash(), message.id);
+        }
+        self.messages.insert(message.id, Arc::clone(message));
+        self.note_event(message.id, What::Accepted);
+        let not_before = message.terms.not_before;
+        let due = not_before.filter(|at| *at > message.received_at());
+        for (index, _) in (0..).zip(&plan.steps) {
+            let id = DeliveryId::first(message.id, index);
+            let run = Run {
+                message: Arc::clone(message),
+                plan: message.plan,
+                index,
+                key: id,
+            };
+            self.make(id, run, due);
+        }
+    }
+
+    fn make(&mut self, id: DeliveryId, run: Run, due: Option<Timestamp>) {
+        self.made += 1;
+        let mut step = self.plans[&run.plan].steps[usize::from(run.index)].clone();
+        step.target = self.name_of_today(&step.target);
+        let target = step.target.clone();
+        let delivery = Delivery {
+            run,
+            number: self.made,
+            step,
+            state: DeliveryState::Pending,
+            progress: Progress::default(),
+            due,
+            last: None,
+            held: false,
+            cancelled: None,
+            is_settled: false,
+        };
+        let place = delivery.place(id);
+        self.deliveries.insert(id, delivery);
+        self.queues.entry(target).or_default().put(place);
+    }
+
+    fn name_of_today(&self, target: &TargetName) -> TargetName {
+        self.heirs.get(target).unwrap_or(target).clone()
+    }
+}
+
+/// Ending.
 impl Book {
     pub(super) fn refuse_outcomes(&mut self) {
         self.refuses_outcomes = true;
@@ -81,144 +224,6 @@ impl Book {
         &self.outcomes
     }
 
-    pub(super) fn most_held(&self, target: &TargetName) -> usize {
-        self.queues.get(target).map_or(0, |queue| queue.most_held)
-    }
-
-    pub(super) fn close(&mut self) {
-        self.closed = true;
-        self.wake_all();
-    }
-
-    fn wake_all(&mut self) {
-        self.queues.values_mut().for_each(Queue::wake);
-    }
-
-    pub(super) fn keep_plan(&mut self, plan: Arc<Plan>) -> Result<PlanHash, Error> {
-        if self.closed {
-            return Err(Error::Closed);
-        }
-        let hash = plan.hash();
-        self.plans.insert(hash, plan);
-        Ok(hash)
-    }
-
-    pub(super) fn plan(&self, hash: PlanHash) -> Option<Arc<Plan>> {
-        self.plans.get(&hash).cloned()
-    }
-
-    pub(super) fn accept(&mut self, messages: &[Arc<Message>]) -> Result<(), accept::Error> {
-        if self.closed {
-            return Err(accept::Error::Closed("it was closed".to_owned()));
-        }
-        for message in messages {
-            let plan = self.plan(message.plan).expect("the plan was kept before");
-            self.messages.insert(message.id, Arc::clone(message));
-            for (index, _) in (0..).zip(&plan.steps) {
-                self.make(
-                    DeliveryId::first(message.id, index),
-                    message.plan,
-                    index,
-                    None,
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn make(&mut self, id: DeliveryId, plan: PlanHash, index: StepIndex, due: Option<Timestamp>) {
-        self.made += 1;
-        let step = self.plans[&plan].steps[usize::from(index)].clone();
-        let target = step.target.clone();
-        let delivery = Delivery {
-            number: self.made,
-            index,
-            step,
-            plan,
-            state: DeliveryState::Pending,
-            progress: Progress::default(),
-            due,
-            last: None,
-            held: false,
-            discarded: false,
-        };
-        let place = delivery.place(id);
-        self.deliveries.insert(id, delivery);
-        self.queues.entry(target).or_default().put(place);
-    }
-
-    pub(super) fn open_lane(&mut self, target: &TargetName) -> Result<(), Error> {
-        if self.closed {
-            return Err(Error::Closed);
-        }
-        let queue = self.queues.entry(target.clone()).or_default();
-        if queue.is_taken {
-            return Err(Error::LaneTaken(target.clone()));
-        }
-        queue.is_taken = true;
-        Ok(())
-    }
-
-    pub(super) fn close_lane(&mut self, target: &TargetName) {
-        let queue = self.queues.entry(target.clone()).or_default();
-        queue.is_taken = false;
-        queue.held = 0;
-        for (id, delivery) in &mut self.deliveries {
-            if delivery.held && delivery.step.target == *target {
-                delivery.held = false;
-                queue.put(delivery.place(*id));
-            }
-        }
-    }
-
-    pub(super) fn poll_take(
-        &mut self,
-        target: &TargetName,
-        waker: &Waker,
-        now: Timestamp,
-        room: Room,
-        work: &mut Vec<Work>,
-    ) -> Poll<Result<(), Error>> {
-        if self.closed {
-            return Poll::Ready(Err(Error::Closed));
-        }
-        let queue = self.queues.entry(target.clone()).or_default();
-        let before = work.len();
-        let mut bytes = 0;
-        while work.len() - before < room.deliveries && bytes < room.bytes.get() {
-            let Some(id) = queue.take(now) else { break };
-            let delivery = self.deliveries.get_mut(&id).expect("queued ones are known");
-            delivery.held = true;
-            let message = Arc::clone(&self.messages[&id.message]);
-            bytes += message.request.body.len() as u64;
-            work.push(Work {
-                delivery: id,
-                message,
-                plan: delivery.plan,
-                step: delivery.index,
-                progress: delivery.progress,
-            });
-        }
-        if work.len() == before {
-            queue.waker = Some(waker.clone());
-            return Poll::Pending;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    pub(super) fn due(&self, target: &TargetName) -> Option<Timestamp> {
-        self.queues.get(target)?.due()
-    }
-
-    pub(super) fn poll_open(&mut self, target: &TargetName, waker: &Waker) -> Poll<()> {
-        if !self.refuses_outcomes {
-            return Poll::Ready(());
-        }
-        let queue = self.queues.entry(target.clone()).or_default();
-        queue.open_waker = Some(waker.clone());
-        Poll::Pending
-    }
-
     pub(super) fn record(&mut self, outcome: Outcome, hold: Hold) {
         if self.refuses_outcomes {
             self.waiting.push((outcome, hold));
@@ -228,90 +233,107 @@ impl Book {
     }
 
     fn keep(&mut self, outcome: Outcome, hold: Hold) {
-        let id = outcome.delivery;
+        let (id, at) = (outcome.delivery, outcome.at);
         let delivery = self.deliveries.get_mut(&id).expect("a known delivery");
         if delivery.state.has_ended() {
             return;
         }
+        let queue = self.queues.entry(delivery.step.target.clone());
+        let queue = queue.or_default();
+        queue.take_out(&delivery.place(id), delivery.held);
         delivery.progress = Progress {
             attempts: outcome.attempts,
             used: outcome.used,
             spent: outcome.spent,
         };
-        let (state, due) = match outcome.verdict {
+        (delivery.state, delivery.due) = match outcome.verdict {
             Verdict::Ended(end) => (end.into(), None),
             Verdict::Again { due, .. } => (DeliveryState::Retrying, Some(due)),
         };
-        delivery.state = state;
-        delivery.due = due;
         delivery.last = Some(outcome.clone());
+        let has_ended = delivery.state.has_ended();
+        delivery.held = hold == Hold::Keep && !has_ended;
+        match delivery.held {
+            true => queue.hold(),
+            false if has_ended => {}
+            false => queue.put(delivery.place(id)),
+        }
+        let called_off = delivery.cancelled.filter(|_| !delivery.held);
+        self.note_outcome(outcome);
+        if has_ended {
+            self.give_notice(id);
+        } else if called_off.is_some() {
+            self.end_as_cancelled(id, at, None);
+        }
+    }
+
+    fn note_outcome(&mut self, outcome: Outcome) {
+        let step = &self.deliveries[&outcome.delivery].step;
+        let what = What::Outcome {
+            step: step.name.clone(),
+            target: step.target.clone(),
+            outcome: outcome.clone(),
+        };
+        self.note_event(outcome.delivery.message, what);
         self.outcomes.push(outcome);
-        if hold == Hold::Keep && !state.has_ended() {
-            return;
+    }
+
+    /// Makes the notices that the end of a delivery asks for.
+    fn give_notice(&mut self, id: DeliveryId) {
+        let delivery = &self.deliveries[&id];
+        let mut notices = Vec::new();
+        if delivery.state == DeliveryState::Dead {
+            let plan = &self.plans[&delivery.run.plan];
+            notices.extend(notice::of_death(&delivery.view(id), plan));
         }
-        delivery.held = false;
-        let queue = self.queues.entry(delivery.step.target.clone()).or_default();
-        queue.held = queue.held.saturating_sub(1);
-        if !state.has_ended() {
-            queue.put(delivery.place(id));
+        let message = &self.messages[&id.message];
+        let view = self.view(message);
+        if view.state.has_ended() {
+            let plan = &self.plans[&message.plan];
+            notices.extend(notice::of_end(&view, plan, &message.terms));
+        }
+        for Notice { plan, message } in notices {
+            self.keep_plan(plan);
+            self.add(&message);
         }
     }
 
-    pub(super) fn redrive(
-        &mut self,
-        redrive: Redrive,
-        now: Timestamp,
-    ) -> Result<DeliveryId, dead::Error> {
-        let id = redrive.dead;
-        let dead = self.deliveries.get_mut(&id);
-        let Some(dead) = dead.filter(|delivery| delivery.is_dead_letter()) else {
-            return Err(dead::Error::NotFound(id));
-        };
-        let plan = self.plans.get(&redrive.plan).ok_or(dead::Error::NoStep)?;
-        if usize::from(redrive.step) >= plan.steps.len() {
-            return Err(dead::Error::NoStep);
-        }
-        let new = id.next_run().ok_or(dead::Error::Full)?;
-        dead.discarded = true;
-        self.make(new, redrive.plan, redrive.step, Some(now));
-        Ok(new)
-    }
-
-    pub(super) fn discard(&mut self, id: DeliveryId) -> Result<(), dead::Error> {
-        let dead = self.deliveries.get_mut(&id);
-        let Some(dead) = dead.filter(|delivery| delivery.is_dead_letter()) else {
-            return Err(dead::Error::NotFound(id));
-        };
-        dead.discarded = true;
-        Ok(())
-    }
-
-    pub(super) fn backlog(&self) -> Vec<Backlog> {
-        let mut backlogs = BTreeMap::new();
-        for (id, delivery) in &self.deliveries {
-            let target = delivery.step.target.clone();
-            let backlog = backlogs.entry(target.clone()).or_insert(Backlog {
-                target,
-                pending: 0,
-                oldest: None,
-                dead: 0,
-            });
-            let accepted = id.message.timestamp();
-            if !delivery.state.has_ended() {
-                backlog.pending += 1;
-                backlog.oldest = Some(backlog.oldest.unwrap_or(accepted).min(accepted));
-            }
-            backlog.dead += u64::from(delivery.is_dead_letter());
-        }
-        backlogs.retain(|_, backlog| backlog.pending + backlog.dead > 0);
-        backlogs.into_values().collect()
+    pub(super) fn origins(&self) -> Vec<CallbackOrigin> {
+        let origins = self
+            .plans
+            .values()
+            .filter_map(|plan| CallbackOrigin::of(plan));
+        let by_target = origins.map(|origin| (origin.target.clone(), origin));
+        by_target
+            .collect::<BTreeMap<_, _>>()
+            .into_values()
+            .collect()
     }
 }
 
-/// Why a delivery is dead, where it is.
-fn dead_reason(outcome: &Outcome) -> Option<DeadReason> {
-    match outcome.verdict {
-        Verdict::Ended(End::Dead(reason)) => Some(reason),
-        Verdict::Ended(_) | Verdict::Again { .. } => None,
+/// Watching.
+impl Book {
+    /// Everything that happens from now on; `None` where nothing will.
+    pub(super) fn watch(&mut self) -> Option<broadcast::Receiver<Arc<[Event]>>> {
+        self.check_open().ok()?;
+        let new = || broadcast::channel(WATCHER_ROOM).0;
+        Some(self.watchers.get_or_insert_with(new).subscribe())
+    }
+
+    pub(super) fn tell_watchers(&mut self) {
+        let events = std::mem::take(&mut self.happened);
+        if let Some(watchers) = &self.watchers
+            && !events.is_empty()
+        {
+            let _nobody_watches = watchers.send(events.into());
+        }
+    }
+
+    fn note_event(&mut self, message: MessageId, what: What) {
+        self.happened.push(Event {
+            message,
+            route: self.messages[&message].route.clone(),
+            what,
+        });
     }
 }

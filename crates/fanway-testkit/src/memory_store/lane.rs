@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::{Error, Lane};
-use fanway_types::{Outcome, TargetName, Timestamp};
+use fanway_types::{DeliveryId, Outcome, TargetName, Timestamp};
 
 use super::Shared;
 
@@ -40,14 +40,22 @@ impl Lane for MemoryLane {
         self.shared.lock().poll_open(&self.target, cx.waker())
     }
 
-    fn record(&mut self, outcome: Outcome, hold: Hold) {
-        self.shared.lock().record(outcome, hold);
-        self.shared.changed.notify_waiters();
+    fn record(&mut self, _work: &Work, outcome: Outcome, hold: Hold) {
+        self.shared.change(|book| book.record(outcome, hold));
+    }
+
+    fn poll_cancelled(
+        &mut self,
+        cx: &mut Context<'_>,
+        cancelled: &mut Vec<DeliveryId>,
+    ) -> Poll<()> {
+        let mut book = self.shared.lock();
+        book.poll_cancelled(&self.target, cx.waker(), cancelled)
     }
 }
 
 impl Drop for MemoryLane {
     fn drop(&mut self) {
-        self.shared.lock().close_lane(&self.target);
+        self.shared.change(|book| book.close_lane(&self.target));
     }
 }

@@ -5,7 +5,8 @@ use std::task::Waker;
 
 use fanway_types::{DeliveryId, Timestamp};
 
-/// A delivery's place in its queue: those never handed out come first, in the order of acceptance.
+/// A delivery's place in its queue: those that wait for no time come first, in the order of
+/// acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) due: Option<Timestamp>,
@@ -20,10 +21,13 @@ pub(super) struct Queue {
     /// Whether a lane reads it.
     pub(super) is_taken: bool,
     /// Deliveries that the lane holds, and the most that it ever held.
-    pub(super) held: usize,
+    held: usize,
     pub(super) most_held: usize,
+    /// Deliveries that were called off, and that the lane hasn't been told of.
+    pub(super) cancelled: Vec<DeliveryId>,
     pub(super) waker: Option<Waker>,
     pub(super) open_waker: Option<Waker>,
+    pub(super) cancel_waker: Option<Waker>,
 }
 
 impl Queue {
@@ -34,25 +38,62 @@ impl Queue {
         }
     }
 
-    /// The first delivery whose time has come.
+    /// The first delivery whose time has come: from now on the lane holds it.
     pub(super) fn take(&mut self, now: Timestamp) -> Option<DeliveryId> {
         let first = *self.places.first()?;
         if first.due.is_some_and(|due| due > now) {
             return None;
         }
         self.places.remove(&first);
+        self.hold();
+        Some(first.id)
+    }
+
+    pub(super) fn hold(&mut self) {
         self.held += 1;
         self.most_held = self.most_held.max(self.held);
-        Some(first.id)
+    }
+
+    /// Takes a delivery from the lane that holds it, or else from its place.
+    pub(super) fn take_out(&mut self, place: &Place, is_held: bool) {
+        if is_held {
+            self.held -= 1;
+        } else {
+            self.places.remove(place);
+        }
+    }
+
+    /// Notes that a delivery was called off that the lane holds.
+    pub(super) fn call_off(&mut self, id: DeliveryId) {
+        self.cancelled.push(id);
+        if let Some(waker) = self.cancel_waker.take() {
+            waker.wake();
+        }
     }
 
     pub(super) fn due(&self) -> Option<Timestamp> {
         self.places.first()?.due
     }
 
+    /// Ends the lane that reads it.
+    pub(super) fn close(&mut self) {
+        self.is_taken = false;
+        self.held = 0;
+        self.cancelled.clear();
+    }
+
+    /// Gives all that waits to another queue.
+    pub(super) fn give_to(&mut self, heir: &mut Self) {
+        std::mem::take(&mut self.places)
+            .into_iter()
+            .for_each(|place| heir.put(place));
+    }
+
     pub(super) fn wake(&mut self) {
-        for waker in [self.waker.take(), self.open_waker.take()] {
-            waker.into_iter().for_each(Waker::wake);
-        }
+        let wakers = [&mut self.waker, &mut self.open_waker];
+        wakers
+            .into_iter()
+            .filter_map(Option::take)
+            .for_each(Waker::wake);
     }
 }
