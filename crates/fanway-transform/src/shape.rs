@@ -204,6 +204,9 @@ impl<'a> Evaluation<'a> {
         if let Some(address) = &self.step.fixed_address {
             return Ok(Arc::clone(address));
         }
+        if self.step.keeps_address {
+            return Ok(request::address(&self.message.request));
+        }
         let mut address = String::new();
         if let Some(path) = &self.step.path {
             self.render(path, &mut address, || Field::Path)?;

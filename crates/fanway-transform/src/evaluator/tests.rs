@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanway_types::{ByteCount, DeliveryId, Message, MessageId, Plan, Request};
+use fanway_types::{ByteCount, DeliveryId, Message, MessageId, Plan, Request, Terms};
 
 use super::{ABANDONED_LIMIT, Evaluator, Params, Witness};
 use crate::plan::CompiledPlan;
@@ -45,6 +45,7 @@ fn sample(program: &str) -> (Arc<CompiledPlan>, Arc<Message>) {
             body: Bytes::from_static(b"1"),
             ..Request::default()
         },
+        terms: Terms::default(),
         reservation: None,
     };
     let plan = CompiledPlan::compile(&plan).expect("nothing is wrong with the plan");

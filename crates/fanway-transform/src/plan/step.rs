@@ -40,6 +40,8 @@ pub struct CompiledStep {
     pub(crate) body: Option<Program>,
     pub(crate) forward: Vec<Arc<str>>,
     pub(crate) forward_query: bool,
+    /// Whether path and query are those of the message's request, as they are.
+    pub(crate) keeps_address: bool,
     /// Path and query, where they are the same for each message.
     pub(crate) fixed_address: Option<Arc<str>>,
     needs_json: bool,
@@ -96,6 +98,7 @@ impl CompiledStep {
                 .map(|name| name.as_str().into())
                 .collect(),
             forward_query: step.forward_query,
+            keeps_address: step.origin.is_some(),
             fixed_address: None,
             needs_json: false,
             needs_scope: false,
@@ -131,7 +134,7 @@ impl CompiledStep {
     }
 
     fn find_fixed_address(&self) -> Option<Arc<str>> {
-        if self.forward_query {
+        if self.forward_query || self.keeps_address {
             return None;
         }
         let mut address = self

@@ -112,6 +112,14 @@ fn value(json: Val) -> Value {
     Value::parsed(json, Limits::default().depth)
 }
 
+/// The request's path and query, as they came.
+pub(super) fn address(request: &Request) -> Arc<str> {
+    match &request.query {
+        Some(query) => format!("{}?{query}", request.path).into(),
+        None => (&*request.path).into(),
+    }
+}
+
 /// The request's headers that a step passes on: those that describe the body, where it passes
 /// unchanged, and those that `forward` names.
 pub(super) fn passed_on(headers: &Headers, step: &CompiledStep) -> Vec<(Arc<str>, Bytes)> {

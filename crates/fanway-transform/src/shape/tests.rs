@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanway_types::{ByteCount, Headers, Message, MessageId, Plan, Request};
+use fanway_types::{ByteCount, Headers, Message, MessageId, Plan, Request, Terms};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -34,6 +34,7 @@ fn message(body: impl Into<Bytes>) -> Message {
             headers,
             body: body.into(),
         },
+        terms: Terms::default(),
         reservation: None,
     }
 }
@@ -106,6 +107,21 @@ fn without_expressions_the_body_passes_byte_for_byte() {
         "not even copied"
     );
     assert_eq!((&*shaped.method, &*shaped.path_and_query), ("PUT", ""));
+}
+
+#[test]
+fn a_step_with_an_origin_sends_to_the_requests_own_address() {
+    let step = r#","origin":"https://a.example","path":"/other","forward_query":true"#;
+    check_address(step, "/orders/7?a=1&b=x%20y+z&a=2&c");
+    let mut message = message("");
+    for (query, expected) in [(Some(""), "/orders/7?"), (None, "/orders/7")] {
+        message.request.query = query.map(Into::into);
+        let shaping = shaped_within(step, &message, &Limits::default());
+        let Ok(Shaping::Send(shaped)) = shaping else {
+            panic!("{shaping:?}")
+        };
+        assert_eq!(&*shaped.path_and_query, expected);
+    }
 }
 
 #[test]
