@@ -15,7 +15,9 @@ mod failure;
 mod http1;
 mod http2;
 mod pool;
+mod preview;
 mod request;
+mod signing;
 mod socket;
 mod tls;
 mod upload;
@@ -33,6 +35,9 @@ use tokio::time::{Instant, sleep_until};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use clock::Timeouts;
 pub use credentials::{Credentials, CredentialsError};
+pub use preview::Preview;
+pub use request::RequestError;
+pub use signing::{Signing, SigningError, WallClock};
 pub use tls::{Roots, RootsError};
 
 use clock::{Clock, Elapsed};
@@ -51,6 +56,8 @@ pub struct Params {
     pub url: BaseUrl,
     /// What is shown to it.
     pub credentials: Credentials,
+    /// How requests are signed, where they are.
+    pub sign: Option<Signing>,
     /// How long an attempt may take.
     pub timeouts: Timeouts,
     /// What is spoken.
@@ -126,6 +133,7 @@ impl HttpTarget {
         let Params {
             url,
             credentials,
+            sign,
             timeouts,
             version,
             connections,
@@ -138,7 +146,7 @@ impl HttpTarget {
         };
         let connector = Connector::try_new(&url, tls, version).ok_or(HttpTargetError::Host)?;
         let template =
-            Template::try_new(url, &credentials).map_err(HttpTargetError::Credentials)?;
+            Template::try_new(url, &credentials, sign).map_err(HttpTargetError::Credentials)?;
         let pool = Arc::new(Pool::new(connections.get(), idle));
         let speaks_http2 = AtomicBool::new(connector.may_multiplex());
         let opening = Mutex::new(());

@@ -10,7 +10,7 @@ use http::{Method, Request};
 
 use super::failure::Failure;
 use super::upload::Upload;
-use super::{BaseUrl, Credentials, CredentialsError};
+use super::{BaseUrl, Credentials, CredentialsError, Preview, Signing};
 use crate::{AttemptRequest, FailureKind};
 
 /// Headers that say how a message is framed on this one connection (RFC 9110 section 7.6.1), and
@@ -33,6 +33,24 @@ pub(super) struct Template {
     url: BaseUrl,
     host: HeaderValue,
     credentials: Option<(HeaderName, HeaderValue)>,
+    sign: Option<Signing>,
+}
+
+/// Why a request can't be put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// What is to be appended belongs in no URL.
+    #[error("the path isn't one that a URL can have")]
+    Path,
+    /// It is to be signed, and has no `Idempotency-Key` that says what it is.
+    #[error("it can't be signed, since it has no idempotency key")]
+    NoKey,
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        Self::unsent(FailureKind::Request, error.to_string())
+    }
 }
 
 /// A request, before it is known over what it goes.
@@ -47,6 +65,7 @@ impl Template {
     pub(super) fn try_new(
         url: BaseUrl,
         credentials: &Credentials,
+        sign: Option<Signing>,
     ) -> Result<Self, CredentialsError> {
         let host =
             HeaderValue::from_str(url.authority().as_str()).expect("an authority is visible ASCII");
@@ -54,11 +73,12 @@ impl Template {
             url,
             host,
             credentials: credentials.header()?,
+            sign,
         })
     }
 
-    /// Makes a request whole.
-    pub(super) fn fill(&self, request: AttemptRequest) -> Result<Message, Failure> {
+    /// Makes a request whole. What is signed is what it says now.
+    pub(super) fn fill(&self, request: AttemptRequest) -> Result<Message, RequestError> {
         let AttemptRequest {
             method,
             path_and_query,
@@ -66,17 +86,15 @@ impl Template {
             body,
             ..
         } = request;
-        let Some(path) = self.url.join(&path_and_query) else {
-            return Err(Failure::unsent(
-                FailureKind::Request,
-                "the path isn't one that a URL can have",
-            ));
-        };
+        let path = self.url.join(&path_and_query).ok_or(RequestError::Path)?;
         for name in &CONNECTION_HEADERS {
             headers.remove(name);
         }
         if let Some((name, value)) = &self.credentials {
             headers.insert(name, value.clone());
+        }
+        if let Some(sign) = &self.sign {
+            sign.sign(&mut headers, &body)?;
         }
         if !body.is_empty() || has_content(&method) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -87,6 +105,19 @@ impl Template {
             headers,
             body,
         })
+    }
+
+    /// The message in the form for people.
+    pub(super) fn preview(&self, message: Message) -> Preview {
+        let Message {
+            method,
+            path,
+            headers,
+            body,
+        } = message;
+        let (scheme, authority) = (self.url.scheme(), self.url.authority());
+        let url = format!("{scheme}://{authority}{path}");
+        Preview::new(method, url, headers, body)
     }
 
     /// The message in the form for HTTP/1.1: the path alone, and `host`.

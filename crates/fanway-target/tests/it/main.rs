@@ -6,6 +6,8 @@
 mod http1;
 mod http2;
 mod peer;
+mod preview;
 mod refusals;
+mod signing;
 mod timeouts;
 mod tls;

@@ -88,6 +88,7 @@ pub(crate) fn params(url: &str) -> Params {
     Params {
         url: url.parse().expect("a URL"),
         credentials: Credentials::None,
+        sign: None,
         timeouts: Timeouts {
             connect: 5 * second,
             first_byte: 10 * second,

@@ -1,0 +1,142 @@
+//! What is shown of a request before it is sent, against what is sent.
+
+use std::sync::Arc;
+
+use fanway_target::http::{Credentials, HttpTarget, Params, Preview, RequestError, Signing};
+use fanway_target::{AttemptRequest, Target};
+use fanway_types::{Secret, Timestamp};
+use http::{HeaderValue, Method};
+use tokio::join;
+
+use crate::peer::{OK, Peer, StandingTime, expect_status, get, params, post};
+
+/// The lines of a preview's head.
+fn lines(preview: &Preview) -> Vec<String> {
+    let request = format!("{} {}", preview.method, preview.url);
+    let headers = preview.headers.iter();
+    let header = |(name, value): (_, &HeaderValue)| {
+        format!("{name}: {}", value.to_str().expect("visible ASCII"))
+    };
+    [request].into_iter().chain(headers.map(header)).collect()
+}
+
+#[track_caller]
+fn check(params: Params, request: &AttemptRequest, expected: &[&str]) {
+    let target = HttpTarget::try_new(params).expect("a target");
+    let preview = target.preview(request).expect("it can be sent");
+    assert_eq!(lines(&preview), expected);
+    assert_eq!(preview.body, request.body);
+}
+
+fn secret() -> Secret {
+    Secret::new("hunter2".to_owned())
+}
+
+fn signing() -> Signing {
+    let clock = || Timestamp::from_millis(1_614_265_330_000);
+    Signing::try_new([[7; 24]], Arc::new(clock)).expect("a key")
+}
+
+fn order() -> AttemptRequest {
+    let mut request = post("{}");
+    request.path_and_query = "/orders/7?x=1".to_owned();
+    for (name, value) in [
+        ("host", "elsewhere"),
+        ("content-type", "application/json"),
+        ("idempotency-key", "\"dlv_1\""),
+        ("x-tag", "a"),
+        ("x-tag", "b"),
+    ] {
+        let value = HeaderValue::from_static(value);
+        request.headers.append(name, value);
+    }
+    request
+}
+
+#[test]
+fn a_request_is_shown_whole_but_for_its_secrets() {
+    let shown = Params {
+        credentials: Credentials::Header {
+            name: "x-api-key".to_owned(),
+            value: secret(),
+        },
+        sign: Some(signing()),
+        ..params("http://api.example:8443/v1/")
+    };
+    let expected = [
+        "POST http://api.example:8443/v1/orders/7?x=1",
+        "x-tag: a",
+        "x-tag: b",
+        "content-type: application/json",
+        "idempotency-key: \"dlv_1\"",
+        "x-api-key: (hidden)",
+        "webhook-id: dlv_1",
+        "webhook-timestamp: 1614265330",
+        "webhook-signature: (hidden)",
+        "content-length: 2",
+    ];
+    check(shown, &order(), &expected);
+}
+
+#[test]
+fn credentials_are_hidden_whosever_they_are() {
+    let mut request = get("");
+    let theirs = HeaderValue::from_static("Bearer theirs");
+    request.headers.insert("authorization", theirs);
+    let expected = ["GET http://a/", "authorization: (hidden)"];
+    check(params("http://a"), &request, &expected);
+    let ours = Params {
+        credentials: Credentials::Bearer(secret()),
+        ..params("http://a")
+    };
+    check(ours, &get(""), &expected);
+}
+
+#[test]
+fn what_no_attempt_can_send_isnt_shown() {
+    let target = HttpTarget::try_new(params("http://a")).expect("a target");
+    assert_eq!(target.preview(&get("/a b")), Err(RequestError::Path));
+    let signed = Params {
+        sign: Some(signing()),
+        ..params("http://a")
+    };
+    let target = HttpTarget::try_new(signed).expect("a target");
+    assert_eq!(target.preview(&get("")), Err(RequestError::NoKey));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_shown_is_what_is_sent() {
+    let _time = StandingTime::new();
+    let peer = Peer::bind().await;
+    let target = HttpTarget::try_new(Params {
+        sign: Some(signing()),
+        credentials: Credentials::Bearer(secret()),
+        ..peer.params()
+    })
+    .expect("a target");
+    let request = AttemptRequest {
+        method: Method::PUT,
+        ..order()
+    };
+    let preview = target.preview(&request).expect("it can be sent");
+    let (answer, sent) = join!(target.attempt(request), async {
+        peer.accept().await.serve(OK).await
+    });
+    expect_status(&answer, 200);
+
+    let (head, body) = sent.split_once("\r\n\r\n").expect("a head");
+    assert_eq!(preview.body, body);
+    let port = peer.port();
+    let host = format!("host: 127.0.0.1:{port}");
+    let mut sent: Vec<String> = head.lines().map(str::to_owned).collect();
+    assert_eq!(sent.pop(), Some(host));
+    sent[0] = sent[0].replace(" /", &format!(" http://127.0.0.1:{port}/"));
+    sent[0] = sent[0].replace(" HTTP/1.1", "");
+    for line in &mut sent {
+        if line.starts_with("authorization: ") || line.starts_with("webhook-signature: ") {
+            let name = line.split(' ').next().expect("a name");
+            *line = format!("{name} (hidden)");
+        }
+    }
+    assert_eq!(lines(&preview), sent);
+}
