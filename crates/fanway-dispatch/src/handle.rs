@@ -1,14 +1,25 @@
-//! What can be seen of a lane from outside.
+//! The outside of a lane: what can be seen of it, and how it is steered.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
+use fanway_store::change::{Control, Force};
 use fanway_types::{ByteCount, HeldBy, TargetName, Timestamp};
 
+use crate::steering::{Settings, Steering, Told};
+
 /// The outside of a lane. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Handle {
     target: TargetName,
-    shared: Arc<Mutex<Snapshot>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    snapshot: Mutex<Snapshot>,
+    steering: Steering,
 }
 
 impl Handle {
@@ -28,11 +39,39 @@ impl Handle {
     /// Where the lane stood when it last came to rest.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        *self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        let snapshot = self.shared.snapshot.lock();
+        *snapshot.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets what the lane does from now on. What is in flight goes on.
+    pub fn control(&self, control: Control) {
+        let told = |told: &mut Told| told.control = Some(control);
+        self.shared.steering.tell(told);
+    }
+
+    /// Gives the lane what a new config says of its target. Attempts in flight finish with what
+    /// they began with.
+    pub fn reconfigure(&self, settings: Settings) {
+        let told = |told: &mut Told| told.settings = Some(settings);
+        self.shared.steering.tell(told);
     }
 
     pub(crate) fn publish(&self, snapshot: Snapshot) {
-        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        let shown = self.shared.snapshot.lock();
+        *shown.unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    /// What the lane was told since it last asked.
+    pub(crate) fn poll_told(&self, cx: &Context<'_>) -> Poll<Told> {
+        self.shared.steering.poll(cx)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Handle");
+        debug.field("target", &self.target);
+        debug.field("snapshot", &self.snapshot()).finish()
     }
 }
 
@@ -41,10 +80,14 @@ impl Handle {
 pub struct Snapshot {
     /// What keeps it from making attempts, or from making more; `None` where nothing does.
     pub held_by: Option<HeldBy>,
-    /// When that ends, or probes begin, where it is known.
+    /// When that ends, or probes begin, where it is known: not where only an operator ends it.
     pub held_until: Option<Timestamp>,
-    /// Its breaker.
+    /// Its breaker, as it is in force.
     pub breaker: Breaker,
+    /// What an operator has the breaker do.
+    pub force: Force,
+    /// Whether an operator has paused the target.
+    pub pause: bool,
     /// Deliveries that are being shaped or attempted.
     pub in_flight: usize,
     /// Other deliveries in its window.

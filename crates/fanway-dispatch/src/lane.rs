@@ -1,9 +1,9 @@
 //! A target's lane: one task, which owns all of its state.
 //!
 //! It waits for the first of many things to happen (an attempt has ended, the store hands out
-//! deliveries, a time has come, a stop is wanted), which is an `Event`, handles it, and starts
-//! what attempts it may. Attempts are driven inside the task. There is one timer, for the earliest
-//! thing that is waited for, however many deliveries wait.
+//! deliveries or calls some off, a time has come, somebody steers or stops it), which is an `Event`,
+//! handles it, and starts what attempts it may. Attempts are driven inside the task. There is one
+//! timer, for the earliest thing that is waited for, however many deliveries wait.
 
 mod change;
 mod detail;
@@ -12,7 +12,9 @@ mod gate;
 mod horizon;
 mod land;
 mod request;
+mod show;
 mod start;
+mod wait;
 mod window;
 
 use std::collections::HashSet;
@@ -24,13 +26,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fanway_policy::breaker::{self, Cause, State};
-use fanway_policy::retry;
+use fanway_policy::{breaker, retry};
+use fanway_store::change::Control;
 use fanway_store::lane::{Room, Work};
 use fanway_store::{Error, Store};
 use fanway_target::Target;
 use fanway_transform::evaluator::Evaluator;
-use fanway_types::{ByteCount, DeliveryId, HeldBy, PlanHash, TargetName};
+use fanway_types::{ByteCount, DeliveryId, PlanHash, TargetName, Timestamp};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rand::rngs::StdRng;
@@ -38,25 +40,23 @@ use rand::{Rng, SeedableRng};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::Clock;
-use crate::handle::{Breaker, Handle, Snapshot};
+use crate::handle::Handle;
 use crate::metrics::LaneMetrics;
 use crate::plans::{Known, Plans};
 use crate::shutdown::{Shutdown, Stage};
-use change::Change;
+use crate::steering::{Settings, Told};
 use flight::{Flight, Landed};
 use gate::{Gate, Now};
 use horizon::Horizon;
 use window::Window;
+
+pub use request::{OutgoingError, Stamp, outgoing};
 
 /// What a lane holds at most, unless configured: 4,096 deliveries, 16 MiB.
 pub const DEFAULT_WINDOW: Room = Room {
     deliveries: 4096,
     bytes: ByteCount::mib(16),
 };
-
-/// How soon a store is asked again that says that a delivery is due but hands none out. It wakes
-/// the lane when it has one; this is for the case that it doesn't.
-const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// No wait is longer, whatever is configured.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -73,6 +73,8 @@ pub struct Params {
     pub breaker: breaker::Params,
     /// How many deliveries may be in flight.
     pub concurrency: NonZeroUsize,
+    /// What an operator has set for the target.
+    pub control: Control,
     /// How much it holds: deliveries, and the bytes of their bodies. One delivery may be more than
     /// there is room for.
     pub window: Room,
@@ -114,6 +116,10 @@ pub struct Lane {
     loading: Option<BoxFuture<'static, Result<(PlanHash, Known), Error>>>,
     /// What the store has handed out; empty between events.
     taken: Vec<Work>,
+    /// Deliveries that were called off; empty between events.
+    called_off: Vec<DeliveryId>,
+    /// The time at which something in the window expires that is waited for, and until when.
+    awaited_expiry: Option<(Timestamp, Instant)>,
     /// Whether the store could keep outcomes when it was last asked.
     is_open: bool,
     stage: Stage,
@@ -123,6 +129,10 @@ pub struct Lane {
 enum Event {
     /// A stop has come further.
     Stop(Stage),
+    /// Somebody steers.
+    Told(Told),
+    /// Deliveries that the lane holds were called off.
+    CalledOff,
     /// A delivery has come back.
     Landed(Landed),
     /// A plan was loaded, or not.
@@ -149,12 +159,8 @@ impl Lane {
     pub fn open(params: Params) -> Result<(Self, Handle), Error> {
         let now = Instant::now();
         let mut rng = params.rng;
-        let retry = retry::Params {
-            max: params.retry.max.min(YEAR),
-            max_pause: params.retry.max_pause.min(YEAR),
-            ..params.retry
-        };
-        let longest_wait = retry.horizon().max(params.breaker.open_for.min(YEAR));
+        let retry = bounded(&params.retry);
+        let horizon = Horizon::new(longest_wait(&retry, &params.breaker));
         let gate_rng = StdRng::seed_from_u64(rng.next_u64());
         let handle = Handle::new(params.name.clone());
         let lane = Self {
@@ -170,12 +176,14 @@ impl Lane {
             clock: params.clock,
             rng,
             handle: handle.clone(),
-            gate: Gate::new(retry, params.breaker, gate_rng, now),
+            gate: Gate::new(retry, params.breaker, &params.control, gate_rng, now),
             window: Window::new(params.window),
-            horizon: Horizon::new(longest_wait),
+            horizon,
             flights: FuturesUnordered::new(),
             loading: None,
             taken: Vec::new(),
+            called_off: Vec::new(),
+            awaited_expiry: None,
             is_open: false,
             stage: Stage::Running,
         };
@@ -210,6 +218,13 @@ impl Lane {
             wakers.stop = Box::pin(shutdown.next());
             return Poll::Ready(Event::Stop(stage));
         }
+        if let Poll::Ready(told) = self.handle.poll_told(cx) {
+            return Poll::Ready(Event::Told(told));
+        }
+        let called_off = self.reader.poll_cancelled(cx, &mut self.called_off);
+        if called_off.is_ready() {
+            return Poll::Ready(Event::CalledOff);
+        }
         let is_running = self.stage == Stage::Running;
         if is_running {
             self.start_attempts(cx);
@@ -230,6 +245,8 @@ impl Lane {
     fn handle(&mut self, event: Event) -> Result<ControlFlow<()>, Error> {
         match event {
             Event::Stop(stage) => self.stage = stage,
+            Event::Told(told) => self.take_over(told),
+            Event::CalledOff => self.end_called_off(),
             Event::Landed(landed) => self.land(landed),
             Event::Loaded(loaded) => {
                 self.loading = None;
@@ -249,6 +266,34 @@ impl Lane {
         })
     }
 
+    /// Takes over what it was told. Nothing that is in flight changes by it.
+    fn take_over(&mut self, told: Told) {
+        let Told { control, settings } = told;
+        if let Some(control) = control {
+            self.gate.control(&control);
+        }
+        if let Some(settings) = settings {
+            self.reconfigure(settings);
+        }
+        if self.gate.is_closed() {
+            self.window.release_probes();
+        }
+    }
+
+    fn reconfigure(&mut self, settings: Settings) {
+        let Settings {
+            target,
+            retry,
+            breaker,
+            concurrency,
+        } = settings;
+        let retry = bounded(&retry);
+        self.target = target;
+        self.concurrency = concurrency.get();
+        self.horizon.set_longest(longest_wait(&retry, &breaker));
+        self.gate.reconfigure(retry, breaker, Instant::now());
+    }
+
     fn now(&self) -> Now {
         Now {
             wall: self.clock.now(),
@@ -257,109 +302,16 @@ impl Lane {
     }
 }
 
-/// Waiting.
-impl Lane {
-    fn poll_store(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if let Some(loading) = &mut self.loading
-            && let Poll::Ready(loaded) = loading.as_mut().poll(cx)
-        {
-            return Poll::Ready(Event::Loaded(loaded));
-        }
-        let Some(room) = self.window.room() else {
-            return Poll::Pending;
-        };
-        let Now { wall, steady } = self.now();
-        let store_time = self.horizon.store_time(self.reader.due(), wall, steady);
-        self.reader
-            .poll_take(cx, store_time, room, &mut self.taken)
-            .map(Event::Taken)
+/// Bounds by which moments can be reckoned with.
+fn bounded(retry: &retry::Params) -> retry::Params {
+    retry::Params {
+        max: retry.max.min(YEAR),
+        max_pause: retry.max_pause.min(YEAR),
+        ..retry.clone()
     }
+}
 
-    fn poll_timer(&mut self, wakers: &mut Wakers, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(moment) = self.next_moment() else {
-            return Poll::Pending;
-        };
-        if wakers.set_to != Some(moment) {
-            wakers.sleep.as_mut().reset(moment);
-            wakers.set_to = Some(moment);
-        }
-        let woken = wakers.sleep.as_mut().poll(cx);
-        if woken.is_ready() {
-            wakers.set_to = None;
-        }
-        woken
-    }
-
-    /// When there is something to do though nothing else has happened.
-    fn next_moment(&mut self) -> Option<Instant> {
-        let Now { wall, steady } = self.now();
-        let gate = self.gate.opens_at(steady).filter(|at| *at > steady);
-        let gate = gate.filter(|_| self.window.next_ready().is_some());
-        let store = self.window.room().and_then(|_| self.reader.due());
-        let store = store.map(|due| {
-            let moment = self.horizon.moment(due, wall, steady);
-            if moment > steady {
-                moment
-            } else {
-                steady + ASK_AGAIN
-            }
-        });
-        [self.window.next_due(), gate, store]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    fn publish(&self) {
-        let Now { wall, steady } = self.now();
-        let held_by = self.held_by(steady);
-        let held_until = self.gate.opens_at(steady).filter(|_| held_by.is_some());
-        let snapshot = Snapshot {
-            held_by,
-            held_until: held_until.map(|at| wall.saturating_add(at - steady)),
-            breaker: match self.gate.breaker() {
-                State::Closed => Breaker::Closed,
-                State::Open { .. } => Breaker::Open,
-                State::HalfOpen { .. } => Breaker::HalfOpen,
-            },
-            in_flight: self.flights.len(),
-            waiting: self.window.waiting(),
-            bytes: self.window.bytes(),
-        };
-        let before = self.handle.snapshot();
-        if let Some(change) = Change::between(before.breaker, snapshot.breaker) {
-            self.log(change, snapshot.breaker);
-        }
-        self.metrics.show(&snapshot);
-        self.handle.publish(snapshot);
-    }
-
-    /// An outage is told when it begins and when it ends; the probes between are for those who ask.
-    fn log(&self, change: Change, to: Breaker) {
-        let target_name = &self.name;
-        match change {
-            Change::Opened => {
-                let cause = match self.gate.cause() {
-                    Some(Cause::Credentials) => "the target refuses the credentials",
-                    Some(Cause::Failures) | None => "the target has failed too often",
-                };
-                tracing::warn!(%target_name, cause, "the breaker has opened");
-            }
-            Change::Probed => {
-                let to = to.as_str();
-                tracing::debug!(%target_name, to, "the breaker has changed");
-            }
-            Change::Closed => tracing::info!(%target_name, "the breaker has closed"),
-        }
-    }
-
-    fn held_by(&self, now: Instant) -> Option<HeldBy> {
-        if !self.is_open {
-            return Some(HeldBy::Store);
-        }
-        let is_full = self.flights.len() >= self.concurrency && self.window.next_ready().is_some();
-        self.gate
-            .held_by(now)
-            .or_else(|| is_full.then_some(HeldBy::Limit))
-    }
+/// The longest that a delivery is made to wait at one time.
+fn longest_wait(retry: &retry::Params, breaker: &breaker::Params) -> Duration {
+    retry.horizon().max(breaker.open_for.min(YEAR))
 }

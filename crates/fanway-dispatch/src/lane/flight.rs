@@ -6,16 +6,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use fanway_policy::breaker::Permit;
 use fanway_store::lane::Work;
 use fanway_target::{Answer, Target};
 use fanway_transform::evaluator::Evaluator;
 use fanway_transform::plan::CompiledPlan;
 use fanway_transform::{Limits, ShapeError, Shaping, shape};
+use fanway_types::{DeliveryId, Timestamp};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::{detail, request};
+use super::gate::Pass;
+use super::request::{Stamp, outgoing};
+use super::{detail, window};
+use crate::clock::Clock;
 
 /// A delivery in flight.
 pub(super) struct Flight {
@@ -27,8 +30,9 @@ pub(super) struct Flight {
 /// What it brings back.
 struct Cargo {
     work: Work,
-    permit: Permit,
+    pass: Pass,
     began: Instant,
+    is_called_off: bool,
 }
 
 enum Stage {
@@ -36,6 +40,8 @@ enum Stage {
         evaluation: BoxFuture<'static, Result<Shaping, ShapeError>>,
         target: Arc<dyn Target>,
         span: u64,
+        /// When it expires, and by which clock.
+        expiry: Option<(Timestamp, Clock)>,
     },
     Attempting(BoxFuture<'static, Answer>),
     /// It ended without an attempt.
@@ -46,8 +52,10 @@ enum Stage {
 #[derive(Debug)]
 pub(super) struct Landed {
     pub(super) work: Work,
-    pub(super) permit: Permit,
+    pub(super) pass: Pass,
     pub(super) began: Instant,
+    /// Whether it was called off meanwhile.
+    pub(super) is_called_off: bool,
     pub(super) end: End,
 }
 
@@ -62,15 +70,20 @@ pub(super) enum End {
     Unshaped(Arc<str>),
     /// No evaluation can be made at the moment.
     Overloaded,
+    /// It was called off before its attempt began.
+    CalledOff,
+    /// It expired before its attempt began.
+    Expired,
 }
 
 /// What a flight needs.
 pub(super) struct Departure<'a> {
     pub(super) work: Work,
-    pub(super) permit: Permit,
+    pub(super) pass: Pass,
     pub(super) plan: &'a Arc<CompiledPlan>,
     pub(super) target: &'a Arc<dyn Target>,
     pub(super) evaluator: &'a Evaluator,
+    pub(super) clock: &'a Clock,
     /// The attempt's own span.
     pub(super) span: u64,
 }
@@ -80,10 +93,11 @@ impl Flight {
     pub(super) fn begin(departure: Departure<'_>, began: Instant) -> Self {
         let Departure {
             work,
-            permit,
+            pass,
             plan,
             target,
             evaluator,
+            clock,
             span,
         } = departure;
         let stage = if usize::from(work.step) >= plan.plan().steps.len() {
@@ -96,14 +110,24 @@ impl Flight {
                 evaluation: evaluate(evaluator.clone(), Arc::clone(plan), &work),
                 target: Arc::clone(target),
                 span,
+                expiry: window::expiry(&work).map(|at| (at, clock.clone())),
             }
         };
         let cargo = Some(Cargo {
             work,
-            permit,
+            pass,
             began,
+            is_called_off: false,
         });
         Self { cargo, stage }
+    }
+
+    /// Notes that it was called off, where it is one of these: no attempt is begun any more, and one
+    /// that was decides.
+    pub(super) fn call_off(&mut self, ids: &[DeliveryId]) {
+        if let Some(cargo) = &mut self.cargo {
+            cargo.is_called_off |= ids.contains(&cargo.work.delivery);
+        }
     }
 }
 
@@ -131,7 +155,12 @@ impl Stage {
             Err(ShapeError::Overloaded) => return Self::Landed(Some(End::Overloaded)),
             Err(error) => return Self::unshaped(&error.to_string()),
         };
-        match request::build(shaped, work, span) {
+        let stamp = Stamp {
+            key: work.key,
+            number: work.progress.attempts.saturating_add(1),
+            span,
+        };
+        match outgoing(shaped, &work.message, stamp) {
             Ok(request) => Self::Attempting(target.attempt(request)),
             Err(error) => Self::unshaped(&error.to_string()),
         }
@@ -141,15 +170,25 @@ impl Stage {
         Self::Landed(Some(End::Unshaped(detail::of_text(reason))))
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, work: &Work) -> Poll<End> {
+    fn poll(&mut self, cx: &mut Context<'_>, cargo: &Cargo) -> Poll<End> {
         if let Self::Shaping {
             evaluation,
             target,
             span,
+            expiry,
         } = self
         {
             let shaping = ready!(evaluation.as_mut().poll(cx));
-            *self = Self::shaped(shaping, work, target, *span);
+            let is_expired = expiry
+                .as_ref()
+                .is_some_and(|(at, clock)| clock.now() >= *at);
+            *self = if cargo.is_called_off {
+                Self::Landed(Some(End::CalledOff))
+            } else if is_expired {
+                Self::Landed(Some(End::Expired))
+            } else {
+                Self::shaped(shaping, &cargo.work, target, *span)
+            };
         }
         match self {
             Self::Attempting(attempt) => attempt.as_mut().poll(cx).map(End::Attempted),
@@ -164,17 +203,18 @@ impl Future for Flight {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landed> {
         let Self { cargo, stage } = &mut *self;
-        let work = &cargo.as_ref().expect("a flight lands once").work;
-        let end = ready!(stage.poll(cx, work));
+        let end = ready!(stage.poll(cx, cargo.as_ref().expect("a flight lands once")));
         let Cargo {
             work,
-            permit,
+            pass,
             began,
+            is_called_off,
         } = cargo.take().expect("it was there above");
         Poll::Ready(Landed {
             work,
-            permit,
+            pass,
             began,
+            is_called_off,
             end,
         })
     }

@@ -1,8 +1,8 @@
 //! Whether a lane may make an attempt, and what follows from one that is over.
 //!
 //! It brings the policy's parts together: the breaker with the watch over our credentials, the
-//! pause that a target asks for, the schedule of retries. It makes no attempts itself, and knows
-//! nothing of stores.
+//! time that a target asks for, the schedule of retries; and over them what an operator has set. It
+//! makes no attempts itself, and knows nothing of stores.
 
 use std::time::Duration;
 
@@ -10,10 +10,12 @@ use fanway_policy::breaker::{self, Breaker, Cause, Permit, Sign, State};
 use fanway_policy::credentials;
 use fanway_policy::exchange::{Class, Exchange};
 use fanway_policy::retry::{self, Decision, Failure, Used};
+use fanway_store::change::{Control, Force};
 use fanway_types::{AgainCause, DeadReason, End, HeldBy, Timestamp};
 use rand::rngs::StdRng;
 use tokio::time::Instant;
 
+use crate::handle;
 use crate::metrics::AttemptEnd;
 
 /// A moment by both clocks.
@@ -52,21 +54,48 @@ pub(super) enum Next {
     Again { wait: Duration, cause: AgainCause },
 }
 
+/// The right to make one attempt. It has to come back, by [`Gate::judge`] or [`Gate::hand_back`].
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Pass {
+    /// The breaker's own; `None` where that gave none, and was passed over.
+    permit: Option<Permit>,
+    /// Whether an operator held the breaker closed: a failure counts, whatever the breaker says.
+    is_forced: bool,
+    /// Which config the attempt is made by.
+    config: u32,
+}
+
 #[derive(Debug)]
 pub(super) struct Gate {
     retry: retry::Params,
+    breaker_params: breaker::Params,
     breaker: Breaker,
     credentials: credentials::Watch,
-    pause: Pause,
+    earlier: Earlier,
+    pushback: Pushback,
+    /// Whether an operator has paused the target.
+    is_paused: bool,
+    /// What an operator has the breaker do.
+    force: Force,
+    /// Counted up by each config: an attempt by an earlier one says nothing of the target.
+    config: u32,
     rng: StdRng,
+}
+
+/// How the credentials of the config before stood when it ended: for attempts that come back since.
+#[derive(Debug, Default)]
+struct Earlier {
+    credentials: credentials::Watch,
+    is_suspected: bool,
 }
 
 /// What a target has asked for by 429.
 #[derive(Debug, Default)]
-struct Pause {
-    /// Set at the first request, and left as it is when the pause is over.
+struct Pushback {
+    /// Set at the first request, and left as it is when the time is over.
     until: Option<Instant>,
-    /// Pauses in a row, with no other answer between.
+    /// Requests in a row, with no other answer between.
     in_a_row: u32,
 }
 
@@ -74,77 +103,167 @@ impl Gate {
     pub(super) fn new(
         retry: retry::Params,
         breaker: breaker::Params,
+        control: &Control,
         rng: StdRng,
         now: Instant,
     ) -> Self {
         Self {
             retry,
-            breaker: Breaker::new(breaker, now.into_std()),
+            breaker: Breaker::new(breaker.clone(), now.into_std()),
+            breaker_params: breaker,
             credentials: credentials::Watch::default(),
-            pause: Pause::default(),
+            earlier: Earlier::default(),
+            pushback: Pushback::default(),
+            is_paused: control.pause.is_some(),
+            force: control.breaker,
+            config: 0,
             rng,
         }
     }
 
-    /// Allows one attempt, where one may be made now. The permit has to come back, by
-    /// [`judge`](Self::judge) or [`hand_back`](Self::hand_back).
-    pub(super) fn admit(&mut self, now: Instant) -> Option<Permit> {
-        if self.paused_until(now).is_some() {
+    /// Takes over what an operator has set.
+    pub(super) fn control(&mut self, control: &Control) {
+        self.is_paused = control.pause.is_some();
+        self.force = control.breaker;
+    }
+
+    /// Takes over what another config says.
+    ///
+    /// What the breaker has learnt is kept, unless it is another breaker, or what it has learnt is
+    /// that the credentials are refused: there may be others now, and if not that shows at once.
+    pub(super) fn reconfigure(
+        &mut self,
+        retry: retry::Params,
+        breaker: breaker::Params,
+        now: Instant,
+    ) {
+        let is_suspected = self.breaker.cause() == Some(Cause::Credentials);
+        if is_suspected || breaker != self.breaker_params {
+            self.breaker = Breaker::new(breaker.clone(), now.into_std());
+        }
+        self.retry = retry;
+        self.breaker_params = breaker;
+        self.earlier = Earlier {
+            credentials: std::mem::take(&mut self.credentials),
+            is_suspected,
+        };
+        self.config = self.config.wrapping_add(1);
+    }
+
+    /// Allows one attempt, where one may be made now.
+    pub(super) fn admit(&mut self, now: Instant) -> Option<Pass> {
+        if self.is_shut() || self.pushed_back_until(now).is_some() {
             return None;
         }
-        self.breaker.admit(now.into_std())
+        let permit = self.breaker.admit(now.into_std());
+        let is_forced = self.force == Force::Closed;
+        (permit.is_some() || is_forced).then_some(Pass {
+            permit,
+            is_forced,
+            config: self.config,
+        })
     }
 
-    /// Takes back the permit of an attempt that wasn't made.
-    pub(super) fn hand_back(&mut self, permit: Permit, now: Instant) {
-        self.breaker.observe(permit, Sign::Nothing, now.into_std());
+    /// Takes back the pass of an attempt that wasn't made.
+    pub(super) fn hand_back(&mut self, pass: Pass, now: Instant) {
+        self.learn(pass.permit, Sign::Nothing, now);
     }
 
-    /// When an attempt may be made again, where that is a matter of time.
+    fn learn(&mut self, permit: Option<Permit>, sign: Sign, now: Instant) {
+        if let Some(permit) = permit {
+            self.breaker.observe(permit, sign, now.into_std());
+        }
+    }
+
+    /// When an attempt may be made again, where that is a matter of time alone.
     pub(super) fn opens_at(&self, now: Instant) -> Option<Instant> {
-        let breaker = match self.breaker.state() {
-            State::Open { until, .. } => Some(Instant::from_std(until)),
-            State::Closed | State::HalfOpen { .. } => None,
-        };
-        breaker.max(self.paused_until(now))
+        if self.is_shut() {
+            return None;
+        }
+        let breaker = self.breaker_opens_at();
+        let breaker = breaker.filter(|_| self.force == Force::Auto);
+        breaker.max(self.pushed_back_until(now))
     }
 
     /// What it is closed by.
     pub(super) fn held_by(&self, now: Instant) -> Option<HeldBy> {
-        match self.cause() {
+        if self.is_paused {
+            return Some(HeldBy::Pause);
+        }
+        let cause = match self.force {
+            Force::Auto => self.breaker.cause(),
+            Force::Open => Some(Cause::Failures),
+            Force::Closed => None,
+        };
+        match cause {
             Some(Cause::Credentials) => Some(HeldBy::Credentials),
             Some(Cause::Failures) => Some(HeldBy::Breaker),
-            None => self.paused_until(now).map(|_| HeldBy::Limit),
+            None => self.pushed_back_until(now).map(|_| HeldBy::Limit),
         }
     }
 
-    /// Why the breaker isn't closed.
+    /// Whether deliveries pass without being probes first.
+    pub(super) fn is_closed(&self) -> bool {
+        self.breaker() == handle::Breaker::Closed
+    }
+
+    /// The breaker as it is in force.
+    pub(super) fn breaker(&self) -> handle::Breaker {
+        match (self.force, self.breaker.state()) {
+            (Force::Open, _) | (Force::Auto, State::Open { .. }) => handle::Breaker::Open,
+            (Force::Auto, State::HalfOpen { .. }) => handle::Breaker::HalfOpen,
+            (Force::Closed, _) | (Force::Auto, State::Closed) => handle::Breaker::Closed,
+        }
+    }
+
+    /// What the breaker has learnt that isn't well.
     pub(super) fn cause(&self) -> Option<Cause> {
         self.breaker.cause()
     }
 
-    pub(super) fn breaker(&self) -> State {
-        self.breaker.state()
+    pub(super) fn force(&self) -> Force {
+        self.force
     }
 
-    fn paused_until(&self, now: Instant) -> Option<Instant> {
-        self.pause.until.filter(|until| *until > now)
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Whether only an operator opens it again.
+    fn is_shut(&self) -> bool {
+        self.is_paused || self.force == Force::Open
+    }
+
+    fn breaker_opens_at(&self) -> Option<Instant> {
+        match self.breaker.state() {
+            State::Open { until, .. } => Some(Instant::from_std(until)),
+            State::Closed | State::HalfOpen { .. } => None,
+        }
+    }
+
+    fn pushed_back_until(&self, now: Instant) -> Option<Instant> {
+        self.pushback.until.filter(|until| *until > now)
     }
 
     /// Decides what follows from an attempt, for its delivery and for those after it.
-    pub(super) fn judge(&mut self, attempt: &Attempt<'_>, permit: Permit, now: Now) -> Judgement {
-        let class = self.classify(&attempt.exchange, now.wall);
+    pub(super) fn judge(&mut self, attempt: &Attempt<'_>, pass: Pass, now: Now) -> Judgement {
+        let is_current = pass.config == self.config;
+        let class = self.classify(&attempt.exchange, is_current, now.wall);
         if !matches!(class, Class::Pushback { .. }) {
-            self.pause.in_a_row = 0;
+            self.pushback.in_a_row = 0;
         }
-        let is_probe = permit.is_probe();
+        let Pass {
+            permit, is_forced, ..
+        } = pass;
+        let is_probe = !is_forced && permit.as_ref().is_some_and(Permit::is_probe);
         let sign = match class {
+            _ if !is_current => Sign::Nothing,
             Class::Success | Class::Final => Sign::Well,
             Class::Transient { .. } => Sign::Ill,
             Class::CredentialsRefused => Sign::CredentialsRefused,
             Class::Pushback { .. } => Sign::Nothing,
         };
-        self.breaker.observe(permit, sign, now.steady.into_std());
+        self.learn(permit, sign, now.steady);
         match class {
             Class::Success => counted(attempt, End::Delivered, AttemptEnd::Delivered),
             Class::Final => {
@@ -152,6 +271,10 @@ impl Gate {
                 counted(attempt, end, AttemptEnd::Refused)
             }
             Class::Pushback { asked } => self.push_back(attempt, asked, now),
+            Class::CredentialsRefused if is_forced => Judgement {
+                attempt: AttemptEnd::Credentials,
+                ..self.retry(attempt, None, now.wall)
+            },
             Class::CredentialsRefused => self.probe_again(attempt, AttemptEnd::Credentials, now),
             Class::Transient { .. } if is_probe => {
                 self.probe_again(attempt, AttemptEnd::Failed, now)
@@ -160,10 +283,19 @@ impl Gate {
         }
     }
 
-    fn classify(&mut self, exchange: &Exchange<'_>, now: Timestamp) -> Class {
+    fn classify(&mut self, exchange: &Exchange<'_>, is_current: bool, now: Timestamp) -> Class {
         if let Exchange::Answered { status, .. } = exchange {
-            let is_suspected = self.breaker.cause() == Some(Cause::Credentials);
-            if self.credentials.observe(*status, is_suspected) {
+            let refused = if is_current {
+                let is_suspected = self.breaker.cause() == Some(Cause::Credentials);
+                self.credentials.observe(*status, is_suspected)
+            } else {
+                let Earlier {
+                    credentials,
+                    is_suspected,
+                } = &mut self.earlier;
+                credentials.observe(*status, *is_suspected)
+            };
+            if refused {
                 return Class::CredentialsRefused;
             }
         }
@@ -195,21 +327,22 @@ impl Gate {
         }
     }
 
-    /// Pauses the lane, and the delivery with it.
+    /// Leaves the target alone for a time, and the delivery with it.
     fn push_back(
         &mut self,
         attempt: &Attempt<'_>,
         asked: Option<Timestamp>,
         now: Now,
     ) -> Judgement {
-        // Attempts that were in flight when the pause began are part of the same request.
-        let is_new = self.pause.until.is_none_or(|until| attempt.began >= until);
+        // Attempts that were in flight when the time began are part of the same request.
+        let before = self.pushback.until;
+        let is_new = before.is_none_or(|until| attempt.began >= until);
         if is_new {
-            self.pause.in_a_row = self.pause.in_a_row.saturating_add(1);
+            self.pushback.in_a_row = self.pushback.in_a_row.saturating_add(1);
         }
-        let pause = self.retry.pause(asked, self.pause.in_a_row, now.wall);
-        let until = (now.steady + pause).max(self.pause.until.unwrap_or(now.steady));
-        self.pause.until = Some(until);
+        let pause = self.retry.pause(asked, self.pushback.in_a_row, now.wall);
+        let until = (now.steady + pause).max(before.unwrap_or(now.steady));
+        self.pushback.until = Some(until);
         Judgement {
             next: Next::Again {
                 wait: until - now.steady,
@@ -222,7 +355,9 @@ impl Gate {
 
     /// Nothing of the delivery is used up; it waits until the next probe, behind the others.
     fn probe_again(&self, attempt: &Attempt<'_>, end: AttemptEnd, now: Now) -> Judgement {
-        let until = self.opens_at(now.steady).unwrap_or(now.steady);
+        let until = self.breaker_opens_at();
+        let until = until.max(self.pushed_back_until(now.steady));
+        let until = until.unwrap_or(now.steady);
         Judgement {
             next: Next::Again {
                 wait: until - now.steady,

@@ -1,24 +1,38 @@
 //! Due times by the wall clock, as moments of the monotonic one that timers know.
 //!
-//! The wall clock can jump, back by years even, while a due time is only ever written within the
-//! policy's longest wait. So what seems to be further away than that is waited for no longer than
-//! that, and the store is then told that its time has come (design section 6, "Time").
+//! The wall clock can jump, back by years even. A retry is due within the policy's longest wait, and
+//! a message that is not to be sent before a time within [`LONGEST_SCHEDULE`]; which of them is due
+//! the store doesn't say. So what seems to be further away than both was written by another clock:
+//! it is waited for no longer than the policy's longest wait, and the store is then told that its
+//! time has come (design section 6, "Time").
 
 use std::time::Duration;
 
 use fanway_types::Timestamp;
 use tokio::time::Instant;
 
+/// How far ahead a sender may put the first attempt.
+const LONGEST_SCHEDULE: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Turns a store's due times into moments to wait for.
 #[derive(Debug)]
 pub(super) struct Horizon {
     /// The longest wait that the policy knows.
     longest: Duration,
-    /// The due time that is waited for, and until when.
-    awaited: Option<(Timestamp, Instant)>,
+    awaited: Option<Awaited>,
     /// By how much due times beyond the horizon are ahead of the wall clock, as the first of them
     /// has shown: the others come at their distance from it.
     ahead: Duration,
+}
+
+/// A due time that is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    due: Timestamp,
+    until: Instant,
+    /// Whether its time has come then. Else the wall clock is looked at again, which may have
+    /// jumped forward by then.
+    is_all: bool,
 }
 
 impl Horizon {
@@ -30,16 +44,27 @@ impl Horizon {
         }
     }
 
+    /// Takes over the longest wait of another policy.
+    pub(super) fn set_longest(&mut self, longest: Duration) {
+        self.longest = longest;
+    }
+
     /// When to ask the store again, whose earliest due time is `due`.
     pub(super) fn moment(&mut self, due: Timestamp, wall: Timestamp, now: Instant) -> Instant {
-        match self.awaited {
-            Some((awaited, moment)) if awaited == due => moment,
-            _ => {
-                let wait = due.since(self.reckoned(due, wall)).min(self.longest);
-                self.awaited = Some((due, now + wait));
-                now + wait
-            }
+        if let Some(awaited) = self.awaited
+            && awaited.due == due
+            && (awaited.is_all || awaited.until > now)
+        {
+            return awaited.until;
         }
+        let rest = due.since(self.reckoned(due, wall));
+        let until = now + rest.min(self.longest);
+        self.awaited = Some(Awaited {
+            due,
+            until,
+            is_all: rest <= self.longest || self.is_beyond(due, wall),
+        });
+        until
     }
 
     /// What time to tell the store, whose earliest due time is `due`.
@@ -51,25 +76,30 @@ impl Horizon {
     ) -> Timestamp {
         let Some(due) = due else { return wall };
         let reckoned = self.reckoned(due, wall);
-        match self.awaited {
-            Some((awaited, moment)) if awaited == due && moment <= now && due > reckoned => {
-                if due.since(wall) > self.longest {
-                    self.ahead = due.since(wall);
-                }
-                due
-            }
-            _ => reckoned,
+        let has_come = self.awaited.is_some_and(|awaited| {
+            awaited.due == due && awaited.is_all && awaited.until <= now && due > reckoned
+        });
+        if !has_come {
+            return reckoned;
         }
+        if self.is_beyond(due, wall) {
+            self.ahead = due.since(wall);
+        }
+        due
     }
 
     /// The time by which `due` is to be judged: the wall clock's, unless it lies beyond the
     /// horizon.
     fn reckoned(&self, due: Timestamp, wall: Timestamp) -> Timestamp {
-        if due.since(wall) > self.longest {
+        if self.is_beyond(due, wall) {
             wall.saturating_add(self.ahead)
         } else {
             wall
         }
+    }
+
+    fn is_beyond(&self, due: Timestamp, wall: Timestamp) -> bool {
+        due.since(wall) > self.longest.max(LONGEST_SCHEDULE)
     }
 }
 
@@ -104,6 +134,22 @@ mod tests {
         assert_eq!(horizon.store_time(Some(due), WALL, now), WALL);
         let (wall, now) = (WALL.saturating_add(HOUR), now + HOUR);
         assert_eq!(horizon.moment(due, wall, now), now, "it isn't put off");
+        assert_eq!(horizon.store_time(Some(due), wall, now), due);
+    }
+
+    #[test]
+    fn a_schedule_is_waited_for_to_its_end_with_a_look_at_the_clock_now_and_then() {
+        let (mut horizon, now) = (Horizon::new(HOUR), Instant::now());
+        let due = WALL.saturating_add(HOUR * 5 / 2);
+        for hours in [0, 1] {
+            let (wall, now) = (WALL.saturating_add(HOUR * hours), now + HOUR * hours);
+            assert_eq!(horizon.moment(due, wall, now), now + HOUR);
+            assert_eq!(horizon.store_time(Some(due), wall, now), wall);
+        }
+        let (wall, now) = (WALL.saturating_add(HOUR * 2), now + HOUR * 2);
+        assert_eq!(horizon.store_time(Some(due), wall, now), wall, "not yet");
+        assert_eq!(horizon.moment(due, wall, now), now + HOUR / 2);
+        let (wall, now) = (wall.saturating_add(HOUR / 3), now + HOUR / 2);
         assert_eq!(horizon.store_time(Some(due), wall, now), due);
     }
 

@@ -7,30 +7,34 @@ use fanway_policy::exchange;
 use fanway_policy::retry::Used;
 use fanway_store::lane::{Hold, Work};
 use fanway_target::{Answer, Exchange, FailureKind};
-use fanway_types::{AgainCause, DeadReason, End, Outcome, Verdict};
+use fanway_types::{AgainCause, DeadReason, End, Outcome, Timestamp, Verdict};
 use tokio::time::Instant;
 
 use super::flight::{self, Landed};
 use super::gate::{Attempt, Judgement, Next, Now};
-use super::{Lane, detail};
+use super::{Lane, detail, window};
 use crate::metrics::AttemptEnd;
 
 /// How long a delivery waits that no evaluation could be made for.
 const OVERLOADED_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is written down of a delivery that expired without an attempt under way.
+const EXPIRED: &str = "the message's time was over";
 
 impl Lane {
     /// Takes a delivery back, and records how it went.
     pub(super) fn land(&mut self, landed: Landed) {
         let Landed {
             work,
-            permit,
+            pass,
             began,
+            is_called_off,
             end,
         } = landed;
         let now = Instant::now();
         match end {
             flight::End::Attempted(answer) if is_unsendable(&answer) => {
-                self.gate.hand_back(permit, now);
+                self.gate.hand_back(pass, now);
                 self.metrics.attempted(AttemptEnd::Unsendable, answer.took);
                 let detail = detail::of_exchange(&answer.exchange);
                 self.end_unattempted(&work, End::Dead(DeadReason::Expression), detail);
@@ -46,22 +50,34 @@ impl Lane {
                         time: work.progress.spent,
                     },
                 };
-                let judgement = self.gate.judge(&attempt, permit, now);
+                let judgement = self.gate.judge(&attempt, pass, now);
                 self.metrics.attempted(judgement.attempt, answer.took);
+                let judgement = Judgement {
+                    next: within_its_time(judgement.next, &work, is_called_off, now.wall),
+                    ..judgement
+                };
                 self.record_attempt(work, &answer.exchange, judgement, now);
             }
             flight::End::Skipped => {
-                self.gate.hand_back(permit, now);
+                self.gate.hand_back(pass, now);
                 self.end_unattempted(&work, End::Skipped, None);
             }
             flight::End::Unshaped(reason) => {
-                self.gate.hand_back(permit, now);
+                self.gate.hand_back(pass, now);
                 let end = End::Dead(DeadReason::Expression);
                 self.end_unattempted(&work, end, Some(reason));
             }
             flight::End::Overloaded => {
-                self.gate.hand_back(permit, now);
+                self.gate.hand_back(pass, now);
                 self.window.wait(work, now + OVERLOADED_PAUSE);
+            }
+            flight::End::CalledOff => {
+                self.gate.hand_back(pass, now);
+                self.end_unattempted(&work, End::Cancelled, None);
+            }
+            flight::End::Expired => {
+                self.gate.hand_back(pass, now);
+                self.end_expired(&work);
             }
         }
     }
@@ -98,11 +114,15 @@ impl Lane {
         };
         match judgement.next {
             Next::Again { wait, cause } if self.hold(wait, cause, &work) == Hold::Keep => {
-                self.reader.record(outcome, Hold::Keep);
-                self.window.wait(work, now.steady + wait);
+                self.reader.record(&work, outcome, Hold::Keep);
+                let until = now.steady + wait;
+                match cause {
+                    AgainCause::Probe => self.window.wait_for_probe(work, until),
+                    AgainCause::Failed | AgainCause::Pushback => self.window.wait(work, until),
+                }
             }
             Next::Again { .. } | Next::End(_) => {
-                self.reader.record(outcome, Hold::LetGo);
+                self.reader.record(&work, outcome, Hold::LetGo);
                 self.window.let_go(&work);
             }
         }
@@ -123,8 +143,61 @@ impl Lane {
             detail,
             ..outcome(work, Verdict::Ended(end), now)
         };
-        self.reader.record(outcome, Hold::LetGo);
+        self.reader.record(work, outcome, Hold::LetGo);
         self.window.let_go(work);
+    }
+
+    /// Ends a delivery whose message's time is over.
+    fn end_expired(&mut self, work: &Work) {
+        let end = End::Dead(DeadReason::Expired);
+        self.end_unattempted(work, end, Some(EXPIRED.into()));
+    }
+}
+
+/// Deliveries that are not attempted any more.
+impl Lane {
+    /// Ends what was called off; what is in flight ends as it lands.
+    pub(super) fn end_called_off(&mut self) {
+        let ids = std::mem::take(&mut self.called_off);
+        for work in self.window.take_called_off(&ids) {
+            self.end_unattempted(&work, End::Cancelled, None);
+        }
+        for flight in &mut self.flights {
+            flight.call_off(&ids);
+        }
+    }
+
+    /// Ends what has expired and isn't in flight.
+    pub(super) fn end_all_expired(&mut self) {
+        let Some(next) = self.window.next_expiry() else {
+            return;
+        };
+        let now = self.clock.now();
+        if next > now {
+            return;
+        }
+        for work in self.window.take_expired(now) {
+            self.end_expired(&work);
+        }
+    }
+}
+
+/// What follows from an attempt, where its delivery was called off meanwhile or has a time within
+/// which it has to end: no other attempt of the one, and none of the other after that time.
+fn within_its_time(next: Next, work: &Work, is_called_off: bool, now: Timestamp) -> Next {
+    let Next::Again { wait, cause } = next else {
+        return next;
+    };
+    if is_called_off {
+        return Next::End(End::Cancelled);
+    }
+    match window::expiry(work) {
+        None => next,
+        Some(at) if at <= now => Next::End(End::Dead(DeadReason::Expired)),
+        Some(at) => Next::Again {
+            wait: wait.min(at.since(now)),
+            cause,
+        },
     }
 }
 

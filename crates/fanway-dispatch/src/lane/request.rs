@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 
-use fanway_store::lane::Work;
 use fanway_target::{AttemptRequest, Capture};
 use fanway_transform::Shaped;
+use fanway_types::{DeliveryId, Message};
 use http::header::USER_AGENT;
 use http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderName, InvalidHeaderValue};
 use http::method::{InvalidMethod, Method};
@@ -17,33 +17,57 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const OWN_USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("fanway/", env!("CARGO_PKG_VERSION")));
 
+/// Which attempt of which delivery a request is, as its own headers tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The delivery whose id is the `Idempotency-Key`: its own, or one that it was redriven from.
+    pub key: DeliveryId,
+    /// The attempt's number, from 1.
+    pub number: u32,
+    /// The attempt's own span in the message's trace.
+    pub span: u64,
+}
+
 /// Why what a step shaped is no request.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+pub enum OutgoingError {
+    /// The method.
     #[error("the step's method is no HTTP method")]
     Method(#[source] InvalidMethod),
+    /// The name of a header.
     #[error("the step sets a header whose name is no header name")]
     HeaderName(#[source] InvalidHeaderName),
+    /// The value of a header.
     #[error("the value of header `{name}` has characters that a header can't have")]
     HeaderValue {
+        /// The header.
         name: HeaderName,
+        /// What is wrong with it.
         #[source]
         source: InvalidHeaderValue,
     },
 }
 
-/// Adds what each attempt carries, and what a step can't override. `span` is the attempt's own in the message's trace.
-pub(super) fn build(shaped: Shaped, work: &Work, span: u64) -> Result<AttemptRequest, Error> {
-    let method = Method::from_bytes(shaped.method.as_bytes()).map_err(Error::Method)?;
+/// Makes the request of an attempt from what a step has shaped of `message`: adds what each attempt
+/// carries, which a step can't override. The target adds its credentials and signature.
+///
+/// # Errors
+/// Where it is no request by HTTP's rules.
+pub fn outgoing(
+    shaped: Shaped,
+    message: &Message,
+    stamp: Stamp,
+) -> Result<AttemptRequest, OutgoingError> {
+    let method = Method::from_bytes(shaped.method.as_bytes()).map_err(OutgoingError::Method)?;
     let mut headers = HeaderMap::with_capacity(shaped.headers.len() + 6);
     for (name, value) in shaped.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(Error::HeaderName)?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(OutgoingError::HeaderName)?;
         match HeaderValue::from_maybe_shared(value) {
             Ok(value) => headers.append(name, value),
-            Err(source) => return Err(Error::HeaderValue { name, source }),
+            Err(source) => return Err(OutgoingError::HeaderValue { name, source }),
         };
     }
-    add_own(&mut headers, work, span);
+    add_own(&mut headers, message, stamp);
     Ok(AttemptRequest {
         method,
         path_and_query: shaped.path_and_query.as_ref().to_owned(),
@@ -53,18 +77,13 @@ pub(super) fn build(shaped: Shaped, work: &Work, span: u64) -> Result<AttemptReq
     })
 }
 
-fn add_own(headers: &mut HeaderMap, work: &Work, span: u64) {
-    let message = &work.message;
+fn add_own(headers: &mut HeaderMap, message: &Message, stamp: Stamp) {
     let trace = message.trace();
     // A string of structured fields (RFC 8941), as the header's draft has it.
-    headers.insert(
-        IDEMPOTENCY_KEY,
-        value(format_args!("\"{}\"", work.delivery)),
-    );
+    headers.insert(IDEMPOTENCY_KEY, value(format_args!("\"{}\"", stamp.key)));
     headers.insert(MESSAGE, value(message.id));
-    let attempt = work.progress.attempts.saturating_add(1);
-    headers.insert(ATTEMPT, attempt.into());
-    headers.insert(TRACEPARENT, value(trace.traceparent(span)));
+    headers.insert(ATTEMPT, stamp.number.into());
+    headers.insert(TRACEPARENT, value(trace.traceparent(stamp.span)));
     headers.remove(TRACESTATE);
     let state = trace.tracestate().map(HeaderValue::from_str);
     if let Some(Ok(state)) = state {
@@ -82,32 +101,33 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
-    use fanway_store::lane::{Progress, Work};
     use fanway_target::AttemptRequest;
     use fanway_testkit::build::{message, plan, step};
     use fanway_transform::Shaped;
-    use fanway_types::{DeliveryId, Headers, Message};
+    use fanway_types::{DeliveryId, Headers, Message, Terms};
 
-    use super::{Error, build};
+    use super::{OutgoingError, Stamp, outgoing};
 
-    fn built(received: Headers, set: &[(&str, &'static str)]) -> Result<AttemptRequest, Error> {
+    fn built(
+        received: Headers,
+        set: &[(&str, &'static str)],
+    ) -> Result<AttemptRequest, OutgoingError> {
         let plan = plan([step("inventory")]);
         let bare = message(&plan, 1);
         let mut request = bare.request.clone();
         request.headers = received;
-        let message = Arc::new(Message {
+        let message = Message {
             id: bare.id,
             route: bare.route.clone(),
             plan: bare.plan,
             request,
+            terms: Terms::default(),
             reservation: None,
-        });
-        let work = Work {
-            delivery: DeliveryId::first(message.id, 0),
-            plan: message.plan,
-            message,
-            step: 0,
-            progress: Progress::default(),
+        };
+        let stamp = Stamp {
+            key: DeliveryId::first(message.id, 0),
+            number: 1,
+            span: 255,
         };
         let header = |(name, value): &(&str, &'static str)| {
             (Arc::from(*name), Bytes::from_static(value.as_bytes()))
@@ -118,7 +138,7 @@ mod tests {
             headers: set.iter().map(header).collect(),
             body: Bytes::new(),
         };
-        build(shaped, &work, 255)
+        outgoing(shaped, &message, stamp)
     }
 
     #[track_caller]
@@ -171,8 +191,8 @@ mod tests {
     #[test]
     fn what_no_header_can_be_is_an_error() {
         let value = built(Headers::default(), &[("x-note", "a\r\nb")]);
-        assert!(matches!(value, Err(Error::HeaderValue { .. })));
+        assert!(matches!(value, Err(OutgoingError::HeaderValue { .. })));
         let name = built(Headers::default(), &[("x note", "a")]);
-        assert!(matches!(name, Err(Error::HeaderName(_))));
+        assert!(matches!(name, Err(OutgoingError::HeaderName(_))));
     }
 }

@@ -18,6 +18,8 @@ impl Lane {
         self.is_open = self.reader.poll_open(cx).is_ready();
         let now = Instant::now();
         self.window.promote(now);
+        self.end_all_expired();
+        self.plans.refresh();
         while self.is_open && self.flights.len() < self.concurrency {
             if self.start_next(now).is_break() {
                 return;
@@ -48,16 +50,17 @@ impl Lane {
                 return ControlFlow::Break(());
             }
         };
-        let Some(permit) = self.gate.admit(now) else {
+        let Some(pass) = self.gate.admit(now) else {
             return ControlFlow::Break(());
         };
         let work = self.window.take_ready().expect("it was seen above");
         let departure = Departure {
             work,
-            permit,
+            pass,
             plan,
             target: &self.target,
             evaluator: &self.evaluator,
+            clock: &self.clock,
             span: self.rng.next_u64(),
         };
         self.flights.push(Flight::begin(departure, now));

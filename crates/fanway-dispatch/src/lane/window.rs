@@ -3,13 +3,16 @@
 //! A delivery is ready, or waits for its time, or is in flight. Ready ones are taken in the order
 //! in which they became ready, so that none starves: neither a retry behind fresh ones, nor the
 //! others behind one that fails each probe.
+//!
+//! What is called off, and what expires, is found by a look at all that is held: the one is rare,
+//! and the other comes once for each time at which something expires.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use fanway_store::lane::{Hold, Room, Work};
-use fanway_types::ByteCount;
+use fanway_types::{ByteCount, DeliveryId, Timestamp};
 use tokio::time::Instant;
 
 /// The longest that a failed delivery waits within the lane; the store keeps it for longer waits.
@@ -28,12 +31,16 @@ pub(super) struct Window {
     waiting_bytes: u64,
     /// Counted up, so that what is due at one time keeps its order.
     sequence: u64,
+    /// No delivery that is ready or waits expires before this; one that has left may have.
+    next_expiry: Option<Timestamp>,
 }
 
 #[derive(Debug)]
 struct Waiting {
     until: Instant,
     sequence: u64,
+    /// Whether it waits for a target that is held to be probed.
+    for_probe: bool,
     work: Work,
 }
 
@@ -47,6 +54,7 @@ impl Window {
             bytes: 0,
             waiting_bytes: 0,
             sequence: 0,
+            next_expiry: None,
         }
     }
 
@@ -81,6 +89,7 @@ impl Window {
     pub(super) fn add(&mut self, work: Work) {
         self.held += 1;
         self.bytes += size(&work);
+        self.note_expiry(&work);
         self.ready.push_back(work);
     }
 
@@ -97,11 +106,23 @@ impl Window {
 
     /// Puts a delivery that was taken back until its time.
     pub(super) fn wait(&mut self, work: Work, until: Instant) {
+        self.put_back(work, until, false);
+    }
+
+    /// Puts a delivery that was taken back until the next probe, or until the target isn't held
+    /// any more.
+    pub(super) fn wait_for_probe(&mut self, work: Work, until: Instant) {
+        self.put_back(work, until, true);
+    }
+
+    fn put_back(&mut self, work: Work, until: Instant, for_probe: bool) {
         self.waiting_bytes += size(&work);
         self.sequence += 1;
+        self.note_expiry(&work);
         self.waiting.push(Reverse(Waiting {
             until,
             sequence: self.sequence,
+            for_probe,
             work,
         }));
     }
@@ -123,6 +144,20 @@ impl Window {
         }
     }
 
+    /// Makes ready what waits for a probe, in its order.
+    pub(super) fn release_probes(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting).into_sorted_vec();
+        // Sorted by the reverse: the last is the first.
+        for Reverse(waiting) in waiting.into_iter().rev() {
+            if waiting.for_probe {
+                self.waiting_bytes -= size(&waiting.work);
+                self.ready.push_back(waiting.work);
+            } else {
+                self.waiting.push(Reverse(waiting));
+            }
+        }
+    }
+
     /// When the first of those that wait becomes ready.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.waiting.peek().map(|Reverse(first)| first.until)
@@ -137,6 +172,67 @@ impl Window {
     pub(super) fn bytes(&self) -> ByteCount {
         ByteCount::new(self.bytes)
     }
+}
+
+/// Taking what isn't attempted any more. It stays held until it is let go.
+impl Window {
+    /// When to look for what expires, where anything may.
+    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+        self.next_expiry
+    }
+
+    /// Takes what is ready or waits and has expired by `now`.
+    pub(super) fn take_expired(&mut self, now: Timestamp) -> Vec<Work> {
+        let mut next = None;
+        let expired = self.take_where(|work| match expiry(work) {
+            Some(at) if at <= now => true,
+            Some(at) => {
+                next = Some(next.map_or(at, |next: Timestamp| next.min(at)));
+                false
+            }
+            None => false,
+        });
+        self.next_expiry = next;
+        expired
+    }
+
+    /// Takes those of these that are ready or wait.
+    pub(super) fn take_called_off(&mut self, ids: &[DeliveryId]) -> Vec<Work> {
+        self.take_where(|work| ids.contains(&work.delivery))
+    }
+
+    fn take_where(&mut self, mut is_wanted: impl FnMut(&Work) -> bool) -> Vec<Work> {
+        let mut taken = Vec::new();
+        self.ready.retain(|work| {
+            let is_wanted = is_wanted(work);
+            if is_wanted {
+                taken.push(work.clone());
+            }
+            !is_wanted
+        });
+        let ready = taken.len();
+        self.waiting.retain(|Reverse(waiting)| {
+            let is_wanted = is_wanted(&waiting.work);
+            if is_wanted {
+                taken.push(waiting.work.clone());
+            }
+            !is_wanted
+        });
+        self.waiting_bytes -= taken[ready..].iter().map(size).sum::<u64>();
+        taken
+    }
+
+    fn note_expiry(&mut self, work: &Work) {
+        if let Some(at) = expiry(work) {
+            self.next_expiry = Some(self.next_expiry.map_or(at, |next| next.min(at)));
+        }
+    }
+}
+
+/// When a delivery expires. One that was redriven doesn't.
+pub(super) fn expiry(work: &Work) -> Option<Timestamp> {
+    let expires = work.message.terms.expires;
+    expires.filter(|_| work.delivery.run == 0)
 }
 
 fn size(work: &Work) -> u64 {
@@ -166,5 +262,83 @@ impl PartialOrd for Waiting {
 impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> Ordering {
         self.order().cmp(&other.order())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use fanway_store::lane::{Hold, Progress, Room, Work};
+    use fanway_testkit::build;
+    use fanway_types::{ByteCount, DeliveryId};
+    use tokio::time::Instant;
+
+    use super::Window;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Work whose body has nine bytes.
+    fn work(number: u64) -> Work {
+        let plan = build::plan([build::step("inventory")]);
+        let message = build::message_with_body(&plan, number, "nine byte");
+        let delivery = DeliveryId::first(message.id, 0);
+        Work {
+            delivery,
+            plan: message.plan,
+            message: Arc::clone(&message),
+            step: 0,
+            key: delivery,
+            progress: Progress::default(),
+        }
+    }
+
+    fn window() -> Window {
+        Window::new(Room {
+            deliveries: 100,
+            bytes: ByteCount::new(30),
+        })
+    }
+
+    /// Puts a delivery into a window in which it waits.
+    fn let_wait(window: &mut Window, number: u64, until: Instant) -> DeliveryId {
+        window.add(work(number));
+        let work = window.take_ready().expect("it was added");
+        let delivery = work.delivery;
+        window.wait(work, until);
+        delivery
+    }
+
+    #[test]
+    fn what_is_called_off_leaves_its_room_to_other_retries() {
+        let (mut window, until) = (window(), Instant::now() + SECOND);
+        let delivery = let_wait(&mut window, 1, until);
+        assert_eq!(window.hold_for(SECOND, &work(2)), Hold::LetGo);
+        let taken = window.take_called_off(&[delivery]);
+        assert_eq!(taken.len(), 1);
+        window.let_go(&taken[0]);
+        assert_eq!(window.hold_for(SECOND, &work(2)), Hold::Keep);
+        assert_eq!((window.waiting(), window.bytes().get()), (0, 0));
+        assert_eq!(window.next_due(), None);
+    }
+
+    #[test]
+    fn what_waits_for_a_probe_is_released_in_its_order_and_the_rest_waits_on() {
+        let (mut window, now) = (window(), Instant::now());
+        let rest = let_wait(&mut window, 1, now + SECOND);
+        for (number, seconds) in [(2, 9), (3, 8), (4, 9)] {
+            window.add(work(number));
+            let work = window.take_ready().expect("it was added");
+            window.wait_for_probe(work, now + seconds * SECOND);
+        }
+        window.release_probes();
+        let ready = std::iter::from_fn(|| window.take_ready()).map(|work| work.delivery);
+        let expected = [3, 2, 4].map(|number| work(number).delivery);
+        assert_eq!(ready.collect::<Vec<_>>(), expected);
+        window.promote(now);
+        assert!(window.next_ready().is_none());
+        window.promote(now + SECOND);
+        assert_eq!(window.next_ready().map(|work| work.delivery), Some(rest));
     }
 }

@@ -8,15 +8,16 @@ use std::time::Duration;
 use fanway_dispatch::handle::Snapshot;
 use fanway_dispatch::lane::{DEFAULT_WINDOW, Params};
 use fanway_dispatch::metrics::LaneMetrics;
-use fanway_dispatch::{Clock, Handle, Lane, Metrics, Plans, Stopper, shutdown};
+use fanway_dispatch::{Clock, Handle, Lane, Metrics, Plans, Settings, Stopper, shutdown};
 use fanway_policy::{breaker, retry};
-use fanway_store::lookup::{Found, MessageView};
+use fanway_store::change::{Control, Force, Key, Pause, Redrive};
+use fanway_store::lookup::{DeliveryView, Found, MessageView};
 use fanway_store::{Error, Store};
 use fanway_testkit::scripted_target::Reply;
 use fanway_testkit::{MemoryStore, ScriptedTarget, VirtualClock, build};
 use fanway_transform::evaluator::Evaluator;
 use fanway_transform::plan::CompiledPlan;
-use fanway_types::{DeliveryId, Message, Outcome, Plan, Step, TargetName, Timestamp};
+use fanway_types::{DeliveryId, Message, Outcome, Plan, Step, TargetName, Terms, Timestamp};
 use prometheus_client::registry::Registry;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -66,10 +67,15 @@ impl Bench {
 
     /// Accepts so many messages of the plan, whose bodies are their numbers from 0.
     pub(crate) async fn accept(&mut self, count: u64) -> Vec<Arc<Message>> {
+        self.accept_with(count, &Terms::default()).await
+    }
+
+    /// The same with terms.
+    pub(crate) async fn accept_with(&mut self, count: u64, terms: &Terms) -> Vec<Arc<Message>> {
         let numbers = self.next..self.next + count;
         self.next += count;
         let messages: Vec<_> = numbers
-            .map(|number| build::message(&self.plan, number))
+            .map(|number| build::message_with_terms(&self.plan, number, terms.clone()))
             .collect();
         self.store
             .accept(messages.clone())
@@ -80,6 +86,36 @@ impl Bench {
 
     pub(crate) async fn accept_one(&mut self) -> Arc<Message> {
         self.accept(1).await.remove(0)
+    }
+
+    /// Accepts a message that expires so long after the start.
+    pub(crate) async fn accept_expiring(&mut self, after: Duration) -> Arc<Message> {
+        let terms = Terms {
+            expires: Some(START.saturating_add(after)),
+            ..Terms::default()
+        };
+        self.accept_with(1, &terms).await.remove(0)
+    }
+
+    /// Calls a message off.
+    pub(crate) async fn cancel(&self, message: &Message) {
+        let cancelled = self.store.cancel(message.id, None, self.clock.now());
+        cancelled.await.expect("it has not ended");
+    }
+
+    /// Makes a message's first delivery anew, with this key.
+    pub(crate) async fn redrive(&self, message: &Message, key: Key) -> DeliveryId {
+        let redrive = Redrive {
+            old: DeliveryId::first(message.id, 0),
+            plan: self.plan.hash(),
+            step: 0,
+            key,
+            body: None,
+        };
+        let now = self.clock.now();
+        let redriven = self.store.redrive(vec![redrive], None, None, now).await;
+        let made = redriven.expect("it's open").remove(0);
+        made.expect("it is on the list")
     }
 
     /// What a lane of `inventory` is made of.
@@ -96,6 +132,7 @@ impl Bench {
             retry: retry::Params::default(),
             breaker: breaker::Params::default(),
             concurrency: NonZeroUsize::new(64).expect("64 is not 0"),
+            control: Control::default(),
             window: DEFAULT_WINDOW,
             store: Arc::new(self.store.clone()),
             plans: Plans::new([Arc::new(compiled)]),
@@ -134,14 +171,24 @@ impl Bench {
         outcomes.last().expect("an outcome").clone()
     }
 
+    /// How a message stands.
+    pub(crate) async fn view(&self, message: &Message) -> MessageView {
+        match self.store.message(message.id).await {
+            Ok(Found::Message(view)) => view,
+            other => panic!("{} is not known: {other:?}", message.id),
+        }
+    }
+
+    /// How a message's first step stands.
+    pub(crate) async fn first_step(&self, message: &Message) -> DeliveryView {
+        self.view(message).await.deliveries.remove(0)
+    }
+
     /// Waits until a message has ended.
     pub(crate) async fn ended(&self, message: &Message) -> MessageView {
         loop {
             let changed = self.store.changed(message.id);
-            let found = self.store.message(message.id).await.expect("it's open");
-            let Found::Message(view) = found else {
-                panic!("{} is not known", message.id);
-            };
+            let view = self.view(message).await;
             if view.state.has_ended() {
                 return view;
             }
@@ -185,10 +232,43 @@ impl Running {
         self.handle.snapshot()
     }
 
+    pub(crate) fn control(&self, control: Control) {
+        self.handle.control(control);
+    }
+
+    pub(crate) fn force(&self, breaker: Force) {
+        let pause = None;
+        self.control(Control { pause, breaker });
+    }
+
+    /// Gives it another config: this target, and what `change` makes of the defaults.
+    pub(crate) fn reconfigure(&self, target: &ScriptedTarget, change: impl FnOnce(&mut Settings)) {
+        let mut settings = Settings {
+            target: Arc::new(target.clone()),
+            retry: retry::Params::default(),
+            breaker: breaker::Params::default(),
+            concurrency: NonZeroUsize::new(64).expect("64 is not 0"),
+        };
+        change(&mut settings);
+        self.handle.reconfigure(settings);
+    }
+
     /// Abandons what is in flight, as a process that dies does.
     pub(crate) async fn kill(self) {
         self.stopper.abandon();
         self.task.await.expect("no panic").expect("no failure");
+    }
+}
+
+/// What pauses a target.
+pub(crate) fn paused() -> Control {
+    let pause = Pause {
+        since: START,
+        reason: String::new(),
+    };
+    Control {
+        pause: Some(pause),
+        ..Control::default()
     }
 }
 

@@ -2,10 +2,14 @@
 
 mod bench;
 mod breaker;
+mod cancel;
+mod control;
 mod credentials;
+mod expiry;
 mod metrics;
 mod order;
 mod pushback;
+mod reconfigure;
 mod request;
 mod restart;
 mod retries;

@@ -1,5 +1,6 @@
 //! What each attempt carries.
 
+use fanway_store::change::Key;
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::{Reply, Seen};
 use fanway_types::DeliveryId;
@@ -41,4 +42,26 @@ async fn attempts_have_spans_of_their_own_in_one_trace() {
     assert_eq!(first[..35], second[..35]);
     assert_ne!(first[36..52], second[36..52]);
     assert!(seen[0].request.headers.get("tracestate").is_none());
+}
+
+/// The key and the number that the attempt of a redriven delivery carries.
+async fn check_redriven(key: Key, keeps: bool) {
+    let mut bench = Bench::new().await;
+    let target = ScriptedTarget::scripted([Reply::status(422)], Reply::status(200));
+    let _lane = bench.start(&target);
+    let message = bench.accept_one().await;
+    bench.ended(&message).await;
+    let new = bench.redrive(&message, key).await;
+    bench.ended(&message).await;
+    let old = DeliveryId::first(message.id, 0);
+    let expected = if keeps { old } else { new };
+    let seen = &target.seen()[1];
+    assert_eq!(seen.header("idempotency-key"), format!("\"{expected}\""));
+    assert_eq!(seen.header("fanway-attempt"), "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redriven_delivery_carries_the_key_that_was_asked_for() {
+    check_redriven(Key::Kept, true).await;
+    check_redriven(Key::New, false).await;
 }

@@ -1,11 +1,16 @@
 //! Steps with expressions. These run on threads of their own, so time isn't paused here.
 
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+
 use fanway_target::FailureKind;
 use fanway_testkit::scripted_target::Reply;
 use fanway_testkit::{ScriptedTarget, build};
-use fanway_types::{DeadReason, DeliveryState, MessageState, Step};
+use fanway_transform::evaluator::{self, Evaluator, Witness};
+use fanway_types::{DeadReason, DeliveryId, DeliveryState, MessageState, Step};
+use tokio::sync::Notify;
 
-use crate::bench::{Bench, Running, healthy};
+use crate::bench::{Bench, Running, healthy, secs};
 
 fn with_body(program: &str) -> Step {
     Step {
@@ -87,4 +92,88 @@ async fn each_attempt_of_a_delivery_has_the_same_body() {
     assert_eq!(seen.len(), 2);
     assert_eq!(seen[0].body(), seen[1].body());
     assert!(seen[0].body().contains(&message.id.to_string()));
+}
+
+/// Keeps evaluations from beginning until a test lets them.
+struct Doorkeeper {
+    came: Arc<Notify>,
+    door: Mutex<Receiver<()>>,
+}
+
+impl Witness for Doorkeeper {
+    fn began(&self, _slot: usize, _delivery: DeliveryId) {
+        self.came.notify_one();
+        let door = self.door.lock().expect("no panic");
+        let _open_or_gone = door.recv();
+    }
+
+    fn ended(&self, _slot: usize) {}
+}
+
+/// A lane whose evaluations begin when told to.
+struct Stalled {
+    bench: Bench,
+    target: ScriptedTarget,
+    _lane: Running,
+    came: Arc<Notify>,
+    door: SyncSender<()>,
+}
+
+impl Stalled {
+    async fn start() -> Self {
+        let bench = Bench::with_steps([with_body("{number: .}")]).await;
+        let target = healthy();
+        let (door, opened) = sync_channel(1);
+        let came = Arc::new(Notify::new());
+        let doorkeeper = Doorkeeper {
+            came: Arc::clone(&came),
+            door: Mutex::new(opened),
+        };
+        let mut patient = evaluator::Params::default();
+        patient.limits.deadline = secs(3600);
+        let mut params = bench.params(&target);
+        let evaluator = Evaluator::start(patient, Arc::new(doorkeeper));
+        params.evaluator = evaluator.expect("threads");
+        Self {
+            _lane: Running::start(params),
+            bench,
+            target,
+            came,
+            door,
+        }
+    }
+
+    /// Lets the lane, which runs on this thread, do all that it can.
+    async fn rest() {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_called_off_while_it_is_shaped_is_not_attempted() {
+    let mut stalled = Stalled::start().await;
+    let message = stalled.bench.accept_one().await;
+    stalled.came.notified().await;
+    stalled.bench.cancel(&message).await;
+    Stalled::rest().await;
+    stalled.door.send(()).expect("it waits");
+    let view = stalled.bench.ended(&message).await;
+    assert_eq!(view.state, MessageState::Cancelled);
+    assert_eq!(view.deliveries[0].attempts, 0);
+    assert_eq!(stalled.target.attempts(), 0);
+}
+
+#[tokio::test]
+async fn a_message_whose_time_is_over_while_it_is_shaped_is_not_attempted() {
+    let mut stalled = Stalled::start().await;
+    let message = stalled.bench.accept_expiring(secs(1000)).await;
+    stalled.came.notified().await;
+    stalled.bench.clock.jump(1_000_000);
+    stalled.door.send(()).expect("it waits");
+    let view = stalled.bench.ended(&message).await;
+    assert_eq!(view.deliveries[0].reason, Some(DeadReason::Expired));
+    assert_eq!(view.deliveries[0].attempts, 0);
+    assert_eq!(stalled.target.attempts(), 0);
 }

@@ -1,10 +1,10 @@
 //! Stopping: what is in flight may finish, and what can't is lost to nobody.
 
-use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
+use fanway_testkit::{ScriptedTarget, build};
 use fanway_types::MessageState;
 
-use crate::bench::{Bench, healthy, pass, secs};
+use crate::bench::{Bench, Running, healthy, pass, secs};
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_lets_what_is_in_flight_finish_and_starts_nothing() {
@@ -55,4 +55,29 @@ async fn a_lane_with_nothing_in_flight_stops_at_once() {
     pass(secs(1)).await;
     lane.stopper.finish();
     lane.task.await.expect("no panic").expect("no failure");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_is_stopped_alone_and_another_of_its_name_is_opened_at_once() {
+    let steps = [build::step("inventory"), build::step("shipping")];
+    let mut bench = Bench::with_steps(steps).await;
+    let (old, other) = (
+        ScriptedTarget::always(Reply::status(200).after(secs(5))),
+        healthy(),
+    );
+    let lane = bench.start(&old);
+    let _other = Running::start(bench.params_of("shipping", &other));
+    let first = bench.accept_one().await;
+    pass(secs(1)).await;
+    lane.stopper.finish();
+    let second = bench.accept_one().await;
+    lane.task.await.expect("no panic").expect("no failure");
+    assert_eq!(bench.ended(&first).await.state, MessageState::Delivered);
+    let new = healthy();
+    let _lane = bench.start(&new);
+    bench.ended(&second).await;
+    assert_eq!(
+        [old.attempts(), new.attempts(), other.attempts()],
+        [1, 1, 2]
+    );
 }

@@ -4,8 +4,9 @@ use std::num::NonZeroU32;
 
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
+use fanway_types::{MessageState, Terms};
 
-use crate::bench::{Bench, Running, pass, secs};
+use crate::bench::{Bench, Running, START, healthy, millis, pass, secs};
 
 const YEAR: i64 = 365 * 24 * 3600 * 1000;
 
@@ -62,5 +63,31 @@ async fn a_clock_set_forward_or_back_doesnt_stop_what_waits_within_the_lane() {
         let seen = target.seen();
         let gap = seen[1].at - seen[0].at;
         assert!(gap >= secs(4) && gap < secs(5), "{gap:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_not_attempted_before_its_time_though_that_is_beyond_the_longest_wait() {
+    let mut bench = Bench::new().await;
+    let target = healthy();
+    let lane = bench.start(&target);
+    let days = secs(30 * 24 * 3600);
+    let terms = Terms {
+        not_before: Some(START.saturating_add(days)),
+        ..Terms::default()
+    };
+    let messages = bench.accept_with(2, &terms).await;
+    pass(secs(3 * 24 * 3600)).await;
+    lane.kill().await;
+    let _lane = bench.start(&target);
+    let other = bench.accept_one().await;
+    bench.ended(&other).await;
+    pass(days - secs(3 * 24 * 3600) - millis(10)).await;
+    assert_eq!(target.attempts(), 1);
+    for message in &messages {
+        let view = bench.ended(message).await;
+        assert_eq!(view.state, MessageState::Delivered);
+        let at = view.ended_at.expect("it has ended");
+        assert_eq!(at, START.saturating_add(days + millis(1)));
     }
 }

@@ -1,0 +1,112 @@
+//! What a running lane is told from outside: what an operator has set, and a new config.
+//!
+//! A lane takes it between two events. Of several of one kind that come before, the latest counts.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use fanway_policy::{breaker, retry};
+use fanway_store::change::Control;
+use fanway_target::Target;
+use futures_util::task::AtomicWaker;
+
+/// What a config says of a target.
+#[derive(Clone)]
+pub struct Settings {
+    /// The target.
+    pub target: Arc<dyn Target>,
+    /// The bounds of its retries.
+    pub retry: retry::Params,
+    /// When its breaker opens.
+    pub breaker: breaker::Params,
+    /// How many deliveries may be in flight.
+    pub concurrency: NonZeroUsize,
+}
+
+/// What a lane hasn't taken yet.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) control: Option<Control>,
+    pub(crate) settings: Option<Settings>,
+}
+
+/// The place where it is left for the lane.
+#[derive(Default)]
+pub(crate) struct Steering {
+    /// Whether there is anything: it spares the lane a lock each time that it looks.
+    is_told: AtomicBool,
+    told: Mutex<Told>,
+    waker: AtomicWaker,
+}
+
+impl Steering {
+    /// Leaves something, and wakes the lane.
+    pub(crate) fn tell(&self, tell: impl FnOnce(&mut Told)) {
+        tell(&mut self.lock());
+        self.is_told.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Takes what has been left; pending while there is nothing.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Told> {
+        self.waker.register(cx.waker());
+        if !self.is_told.load(Ordering::Acquire) {
+            return Poll::Pending;
+        }
+        // Before the lock: what is told from now on is looked for again.
+        self.is_told.store(false, Ordering::Release);
+        Poll::Ready(std::mem::take(&mut *self.lock()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use fanway_store::change::{Control, Force};
+
+    use super::Steering;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn force(breaker: Force) -> Control {
+        Control {
+            pause: None,
+            breaker,
+        }
+    }
+
+    #[test]
+    fn a_lane_that_waits_is_woken_and_gets_the_latest_once() {
+        let steering = Steering::default();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = Context::from_waker(&waker);
+        assert!(steering.poll(&cx).is_pending());
+        for breaker in [Force::Open, Force::Closed] {
+            steering.tell(|told| told.control = Some(force(breaker)));
+        }
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        let Poll::Ready(told) = steering.poll(&cx) else {
+            panic!("it was told");
+        };
+        assert_eq!(told.control, Some(force(Force::Closed)));
+        assert!(told.settings.is_none());
+        assert!(steering.poll(&cx).is_pending());
+    }
+}
