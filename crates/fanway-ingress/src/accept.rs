@@ -1,8 +1,10 @@
 //! From a request's head to its 202: matched, read, checked where it has to be, and kept.
 //!
 //! Nothing is answered with 202 before the store has made the message durable, and nothing
-//! of a request that is refused before that reaches the store.
+//! of a request that is refused before that reaches the store. A request whose key says that it was
+//! accepted before is answered as the message stands now, and nothing is kept of it.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,21 +17,35 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use fanway_store::accept;
-use fanway_types::{ByteCount, Message, MessageId, Request};
+use fanway_store::lookup::Found;
+use fanway_types::{ByteCount, Captures, Headers, Message, MessageId, MessageState, Request};
 
 use crate::body::{self, Whole};
 use crate::door::Core;
-use crate::headers;
+use crate::generation::Generation;
+use crate::headers::{self, Sorted};
 use crate::params::BodyKind;
 use crate::problem::{Kind, Problem};
-use crate::status;
+use crate::router::Route;
+use crate::status::{self, MESSAGES};
+use crate::terms::Asked;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const RESPOND_ASYNC: &str = "respond-async";
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What is said to be the state of a message that is no longer kept.
+const EXPIRED: &str = "expired";
+
+/// The length of the 202's body, less the state and the public URL.
+const BODY_LENGTH: usize = r#"{"id":"","state":"","status":""}"#.len() + MESSAGES.len() + 2 * 30;
 
 /// When a store that is closing may be there again.
 const CLOSED_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// When a key whose request is being accepted is worth another try.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Core {
     /// Accepts a request, and answers it with 202 once it is durable.
@@ -37,40 +53,89 @@ impl Core {
         &self,
         head: &Parts,
         body: &mut Incoming,
+        present: &Generation,
     ) -> Result<Response<Full<Bytes>>, Problem> {
         let started = Instant::now();
-        let shared = &self.shared;
-        let (route, params) = shared.router.find(&head.method, head.uri.path())?;
-        let headers = headers::kept(&head.headers, shared.limits.max_headers)?;
-        let head_size = ByteCount::new((headers.as_block().len() + target_size(head)) as u64);
+        let (route, params) = present.router.find(&head.method, head.uri.path())?;
+        let Sorted { kept, own } = headers::sort(&head.headers, present.limits.max_headers)?;
+        let asked = Asked::read(&own, &route.params)?;
+        let head_size = kept.as_block().len() + target_size(head) + asked.size();
+        let head_size = ByteCount::new(head_size as u64);
         let Whole { bytes, reservation } =
-            body::read(body, head_size, &shared.limits, &shared.budget).await?;
-        if route.body == BodyKind::Json {
-            self.check_json(&headers, &bytes).await?;
+            body::read(body, head_size, &present.limits, &self.shared.budget).await?;
+        if route.params.body == BodyKind::Json {
+            self.check_json(&kept, &bytes, present.limits.max_body)
+                .await?;
         }
+        let fingerprint = match asked.key {
+            Some(_) => Some(self.fingerprint(head, &bytes).await?),
+            None => None,
+        };
+        let id = self.new_id();
         let message = Message {
-            id: self.new_id(),
-            route: route.name.clone(),
-            plan: route.plan,
-            request: Request {
-                method: head.method.as_str().into(),
-                path: head.uri.path().into(),
-                query: head.uri.query().map(Into::into),
-                params,
-                headers,
-                body: bytes,
-            },
+            id,
+            route: route.params.name.clone(),
+            plan: route.params.plan,
+            terms: asked.terms(&route.params, fingerprint, id.timestamp())?,
+            request: request(head, params, kept, bytes),
             reservation: Some(reservation),
         };
-        let id = message.id;
-        let kept = self.store.accept(vec![Arc::new(message)]).await;
-        kept.map_err(|error| refusal(&error))?;
+        match self.store.accept(vec![Arc::new(message)]).await {
+            Ok(()) => {}
+            Err(accept::Error::Repeated { accepted }) => {
+                return self.replay(accepted, route, head, present).await;
+            }
+            Err(error) => return Err(refusal(&error)),
+        }
         route.metrics.accepted.inc();
         route
             .metrics
             .seconds
             .observe(started.elapsed().as_secs_f64());
-        Ok(accepted(id, &shared.public_url, &head.headers))
+        let pending = MessageState::Pending.as_str();
+        let mut response = accepted(id, pending, &present.public_url, &head.headers);
+        let hint = HeaderValue::from_static("1");
+        response.headers_mut().insert(RETRY_AFTER, hint);
+        Ok(response)
+    }
+
+    /// The answer to a request that was accepted before, as its message stands now.
+    async fn replay(
+        &self,
+        id: MessageId,
+        route: &Route,
+        head: &Parts,
+        present: &Generation,
+    ) -> Result<Response<Full<Bytes>>, Problem> {
+        let found = self.find(id).await?;
+        route.metrics.replayed.inc();
+        let state = match &found {
+            Found::Message(message) => message.state.as_str(),
+            // Only what has ended is ever let go.
+            Found::Expired | Found::Unknown => EXPIRED,
+        };
+        let mut response = accepted(id, state, &present.public_url, &head.headers);
+        let headers = response.headers_mut();
+        headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        if let Found::Message(message) = &found
+            && !message.state.has_ended()
+        {
+            let hint = status::hint(message, (self.shared.clock)());
+            headers.insert(RETRY_AFTER, hint);
+        }
+        Ok(response)
+    }
+}
+
+/// The request as it is kept.
+pub(crate) fn request(head: &Parts, params: Captures, headers: Headers, body: Bytes) -> Request {
+    Request {
+        method: head.method.as_str().into(),
+        path: head.uri.path().into(),
+        query: head.uri.query().map(Into::into),
+        params,
+        headers,
+        body,
     }
 }
 
@@ -79,11 +144,22 @@ fn target_size(head: &Parts) -> usize {
 }
 
 /// The 202 (RFC 9110, section 15.3.3). Its one buffer also holds the text of `Location`.
-fn accepted(id: MessageId, public_url: &str, request: &HeaderMap) -> Response<Full<Bytes>> {
-    let start = format!(r#"{{"id":"{id}","state":"pending","status":""#);
-    let end = r#""}"#;
-    let body = Bytes::from(format!("{start}{public_url}{}{id}{end}", status::MESSAGES));
-    let link = body.slice(start.len()..body.len() - end.len());
+fn accepted(
+    id: MessageId,
+    state: &str,
+    public_url: &str,
+    request: &HeaderMap,
+) -> Response<Full<Bytes>> {
+    let length = BODY_LENGTH + state.len() + public_url.len();
+    let mut text = String::with_capacity(length);
+    write!(text, r#"{{"id":"{id}","state":"{state}","status":""#).expect("a text takes all");
+    let start = text.len();
+    write!(text, "{public_url}{MESSAGES}{id}").expect("a text takes all");
+    let end = text.len();
+    text.push_str(r#""}"#);
+    debug_assert_eq!(text.len(), length, "it is written without being moved");
+    let body = Bytes::from(text);
+    let link = body.slice(start..end);
     let location =
         HeaderValue::from_maybe_shared(link).expect("a checked URL and an id are printable");
     let mut response = Response::new(Full::new(body));
@@ -91,7 +167,6 @@ fn accepted(id: MessageId, public_url: &str, request: &HeaderMap) -> Response<Fu
     let headers = response.headers_mut();
     headers.insert(LOCATION, location);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     if prefers_async(request) {
         let applied = HeaderValue::from_static(RESPOND_ASYNC);
         headers.insert(PREFERENCE_APPLIED, applied);
@@ -123,6 +198,11 @@ fn refusal(error: &accept::Error) -> Problem {
             Kind::BodyTooLarge,
             format!("with its head it is more than the {limit} that the store takes"),
         ),
+        accept::Error::KeyTaken => Kind::IdempotencyKeyReused.into(),
+        // What is repeated is answered for before.
+        accept::Error::KeyBusy | accept::Error::Repeated { .. } => {
+            Problem::from(Kind::IdempotencyKeyBusy).retry_after(BUSY_RETRY_AFTER)
+        }
         accept::Error::Unknown(_) => Problem::new(
             Kind::OutcomeUnknown,
             "the message may be delivered or not; to send it again may deliver it twice",

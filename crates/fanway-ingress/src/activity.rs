@@ -7,6 +7,7 @@
 //! has to fire earlier, so that a busy connection pays for it with two looks at the clock.
 
 use std::io;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -51,15 +52,19 @@ impl Activity {
     }
 
     /// A request's head has arrived; its answer is ready when the guard is dropped.
-    pub(crate) fn begin(&self, version: http::Version) -> InProgress<'_> {
+    pub(crate) fn begin(&self, version: http::Version) -> InProgress<&Self> {
         let phase = if version == http::Version::HTTP_2 {
             MULTIPLEXED
         } else {
             IDLE
         };
         self.phase.store(phase, Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        InProgress(self)
+        InProgress::new(self)
+    }
+
+    /// An answer goes on and on; it has ended when the guard is dropped.
+    pub(crate) fn prolong(self: &Arc<Self>) -> InProgress<Arc<Self>> {
+        InProgress::new(Arc::clone(self))
     }
 
     fn has_read(&self) {
@@ -112,9 +117,16 @@ impl Activity {
 
 /// A request that isn't answered yet.
 #[derive(Debug)]
-pub(crate) struct InProgress<'a>(&'a Activity);
+pub(crate) struct InProgress<A: Deref<Target = Activity>>(A);
 
-impl Drop for InProgress<'_> {
+impl<A: Deref<Target = Activity>> InProgress<A> {
+    fn new(activity: A) -> Self {
+        activity.requests.fetch_add(1, Ordering::Relaxed);
+        Self(activity)
+    }
+}
+
+impl<A: Deref<Target = Activity>> Drop for InProgress<A> {
     fn drop(&mut self) {
         self.0.stamp();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);

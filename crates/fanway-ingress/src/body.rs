@@ -52,9 +52,7 @@ where
     B::Error: Display,
 {
     let declared = body.size_hint().exact().unwrap_or(0);
-    if declared > limits.max_body.get() {
-        return Err(too_large(limits.max_body));
-    }
+    check_size(ByteCount::new(declared).as_usize(), limits.max_body)?;
     let size = ByteCount::new(head.get() + declared);
     let reservation = budget.try_reserve(size).ok_or_else(memory_full)?;
     if body.is_end_stream() {
@@ -142,12 +140,10 @@ impl Room {
     /// Makes room for `size` bytes at least; returns for how many there is. Grows by doubling, so
     /// that a body that arrives in crumbs isn't moved for each of them.
     fn make(&mut self, size: usize) -> Result<usize, Problem> {
-        let limit = self.limit.as_usize();
-        if size > limit {
-            return Err(too_large(self.limit));
-        }
+        check_size(size, self.limit)?;
         if size > self.reserved {
-            let target = size.max(self.reserved.saturating_mul(2)).min(limit);
+            let doubled = self.reserved.saturating_mul(2);
+            let target = size.max(doubled).min(self.limit.as_usize());
             let missing = ByteCount::new((target - self.reserved) as u64);
             if !self.reservation.try_grow(missing) {
                 return Err(memory_full());
@@ -163,8 +159,13 @@ impl Room {
     }
 }
 
-fn too_large(limit: ByteCount) -> Problem {
-    Problem::new(Kind::BodyTooLarge, format!("it is more than {limit}"))
+/// Refuses a body of more than `limit`.
+pub(crate) fn check_size(size: usize, limit: ByteCount) -> Result<(), Problem> {
+    if size <= limit.as_usize() {
+        return Ok(());
+    }
+    let detail = format!("it is more than {limit}");
+    Err(Problem::new(Kind::BodyTooLarge, detail))
 }
 
 fn memory_full() -> Problem {

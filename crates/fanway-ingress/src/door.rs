@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::EXPECT;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioExecutor;
-use hyper_util::server::conn::auto::Builder;
 use rand::rngs::StdRng;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
@@ -17,48 +16,40 @@ use tokio::sync::{Semaphore, watch};
 use fanway_store::Store;
 use fanway_types::{MemoryBudget, MessageId, Timestamp};
 
-use crate::connection::{self, Closing};
+use crate::connection::{self, Closing, Link};
+use crate::generation::{Error, Generation};
 use crate::metrics::Metrics;
-use crate::params::{Held, Limits, Params};
+use crate::params::{Params, Table};
 use crate::problem::Problem;
-use crate::router::{Ambiguous, Router};
+use crate::sse::Stream;
 use crate::{body, status};
 
 /// HTTP in: what all cores share. Clones are the same ingress.
 #[derive(Clone)]
 pub struct Ingress {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 pub(crate) struct Shared {
-    pub(crate) router: Router,
-    pub(crate) limits: Limits,
+    present: ArcSwap<Generation>,
     pub(crate) budget: MemoryBudget,
-    /// What links begin with; empty where they are relative.
-    pub(crate) public_url: String,
-    pub(crate) held: Held,
     pub(crate) clock: fn() -> Timestamp,
     pub(crate) metrics: Metrics,
-    /// Places for connections.
-    pub(crate) connections: Arc<Semaphore>,
 }
 
-/// Why there can't be an ingress as it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// Two routes take the same requests.
-    #[error(transparent)]
-    Ambiguous(#[from] Ambiguous),
-    /// The public URL can't stand in a header.
-    #[error("`{0}` can't be the beginning of a link")]
-    PublicUrl(String),
+impl Shared {
+    /// The generation that requests that come now begin with.
+    pub(crate) fn present(&self) -> Arc<Generation> {
+        self.present.load_full()
+    }
 }
 
 impl fmt::Debug for Ingress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let present = self.shared.present();
         f.debug_struct("Ingress")
-            .field("router", &self.shared.router)
-            .field("limits", &self.shared.limits)
+            .field("router", &present.router)
+            .field("limits", &present.limits)
             .finish_non_exhaustive()
     }
 }
@@ -69,27 +60,33 @@ impl Ingress {
     /// # Errors
     /// See [`Error`].
     pub fn try_new(params: Params) -> Result<Self, Error> {
-        let mut public_url = params.public_url.unwrap_or_default();
-        public_url.truncate(public_url.trim_end_matches('/').len());
-        if !public_url
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
-        {
-            return Err(Error::PublicUrl(public_url));
-        }
-        let connections = params.limits.connections.get().min(Semaphore::MAX_PERMITS);
+        let present = Generation::try_new(params.table, &params.metrics)?;
         Ok(Self {
             shared: Arc::new(Shared {
-                router: Router::try_new(params.routes, &params.metrics)?,
-                limits: params.limits,
+                present: ArcSwap::from_pointee(present),
                 budget: params.budget,
-                public_url,
-                held: params.held,
                 clock: params.clock,
                 metrics: params.metrics,
-                connections: Arc::new(Semaphore::new(connections)),
             }),
         })
+    }
+
+    /// Checks and arranges what is to be put in the place of the present table. Nothing is changed
+    /// by it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn arrange(&self, table: Table) -> Result<Arranged, Error> {
+        let next = Generation::try_new(table, &self.shared.metrics)?;
+        Ok(Arranged(Arc::new(next)))
+    }
+
+    /// Puts what was arranged in the place of the present table, for all cores at once. Requests in
+    /// progress end with the one that they began with, though a listener to a message's events is
+    /// told by the present one what holds its deliveries; connections that are open keep their
+    /// time-outs and the limits of their heads and streams.
+    pub fn replace(&self, arranged: Arranged) {
+        self.shared.present.store(arranged.0);
     }
 
     /// A core's own door: its requests go to `store`, and `rng` makes its messages' ids, which must
@@ -101,10 +98,18 @@ impl Ingress {
                 shared: Arc::clone(&self.shared),
                 store,
                 rng: Mutex::new(rng),
-                builder: connection::builder(&self.shared.limits),
-                checks: Semaphore::new(1),
+                large: Semaphore::new(1),
             }),
         }
+    }
+}
+
+/// A table that can be put to use.
+pub struct Arranged(Arc<Generation>);
+
+impl fmt::Debug for Arranged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arranged").finish_non_exhaustive()
     }
 }
 
@@ -132,29 +137,29 @@ impl fmt::Debug for Door {
     }
 }
 
+/// The body of an answer: known whole, or a message's events.
+pub(crate) type Body = Either<Full<Bytes>, Stream>;
+
 /// What a core's connections share.
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) builder: Builder<TokioExecutor>,
-    /// Turns at checking large bodies.
-    pub(crate) checks: Semaphore,
+    /// Turns at reading large bodies.
+    pub(crate) large: Semaphore,
     /// Only this core's requests draw from it, so nobody waits.
     rng: Mutex<StdRng>,
 }
 
 impl Core {
     /// Answers a request, whatever it is.
-    pub(crate) async fn answer(
-        &self,
-        request: Request<Incoming>,
-        closing: &watch::Receiver<Closing>,
-    ) -> Response<Full<Bytes>> {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, link: &Link) -> Response<Body> {
+        let present = self.shared.present();
         let (head, mut body) = request.into_parts();
         let answer = if head.uri.path().starts_with(status::RESERVED) {
-            self.tell(&head, closing).await
+            self.tell(&head, &present, link).await
         } else {
-            self.accept(&head, &mut body).await
+            let accepted = self.accept(&head, &mut body, &present).await;
+            accepted.map(|response| response.map(Either::Left))
         };
         let problem = match answer {
             Ok(response) => return response,
@@ -165,7 +170,7 @@ impl Core {
         if !head.headers.contains_key(EXPECT) {
             body::discard(body).await;
         }
-        Problem::into_response(problem)
+        Problem::into_response(problem).map(Either::Left)
     }
 
     /// The id of a message that is accepted now.

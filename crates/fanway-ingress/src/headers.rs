@@ -1,11 +1,12 @@
 //! Which headers of a request are kept with its message.
 //!
 //! Left out is what lets somebody in (credentials), what concerned only the connection (RFC 9110,
-//! section 7.6.1), and what each attempt says for itself: the length, and whom it addresses.
+//! section 7.6.1), what each attempt says for itself (the length, and whom it addresses), and what
+//! is meant for the gateway: that is handed over apart.
 
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName,
-    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    HeaderValue, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 use fanway_types::{Headers, HeadersBuilder};
@@ -26,11 +27,68 @@ const LEFT_OUT: [HeaderName; 11] = [
     UPGRADE,
 ];
 
-/// The headers that are kept.
+/// The name of the header that a sender's key is in.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The name of the header that says before when nothing is attempted.
+pub(crate) const NOT_BEFORE: &str = "fanway-not-before";
+/// The name of the header that says when a message expires.
+pub(crate) const EXPIRES: &str = "fanway-expires";
+/// The name of the header with a sender's callback.
+pub(crate) const CALLBACK: &str = "fanway-callback";
+
+/// The headers of a request, sorted out.
+#[derive(Debug)]
+pub(crate) struct Sorted<'h> {
+    /// Those that are kept with the message.
+    pub(crate) kept: Headers,
+    /// Those that are meant for the gateway.
+    pub(crate) own: Own<'h>,
+}
+
+/// The headers that are meant for the gateway.
+#[derive(Debug, Default)]
+pub(crate) struct Own<'h> {
+    pub(crate) key: Sent<'h>,
+    pub(crate) not_before: Sent<'h>,
+    pub(crate) expires: Sent<'h>,
+    pub(crate) callback: Sent<'h>,
+}
+
+/// How often a header was sent that may be sent once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Sent<'h> {
+    #[default]
+    Never,
+    Once(&'h HeaderValue),
+    Repeatedly,
+}
+
+impl<'h> Own<'h> {
+    fn of(&mut self, name: &HeaderName) -> Option<&mut Sent<'h>> {
+        match name.as_str() {
+            IDEMPOTENCY_KEY => Some(&mut self.key),
+            NOT_BEFORE => Some(&mut self.not_before),
+            EXPIRES => Some(&mut self.expires),
+            CALLBACK => Some(&mut self.callback),
+            _ => None,
+        }
+    }
+}
+
+impl<'h> Sent<'h> {
+    fn add(&mut self, value: &'h HeaderValue) {
+        *self = match self {
+            Self::Never => Self::Once(value),
+            Self::Once(_) | Self::Repeatedly => Self::Repeatedly,
+        };
+    }
+}
+
+/// Sorts out which headers are kept.
 ///
 /// # Errors
 /// [`Kind::HeadersTooLarge`] where there are more than `limit`, or one is longer than 65,535 bytes.
-pub(crate) fn kept(headers: &HeaderMap, limit: usize) -> Result<Headers, Problem> {
+pub(crate) fn sort(headers: &HeaderMap, limit: usize) -> Result<Sorted<'_>, Problem> {
     if headers.len() > limit {
         return Err(Problem::new(
             Kind::HeadersTooLarge,
@@ -46,7 +104,12 @@ pub(crate) fn kept(headers: &HeaderMap, limit: usize) -> Result<Headers, Problem
             .is_some_and(|named| named.iter().any(|other| other.eq_ignore_ascii_case(name)))
     };
     let mut builder = HeadersBuilder::default();
+    let mut own = Own::default();
     for (name, value) in headers {
+        if let Some(sent) = own.of(name) {
+            sent.add(value);
+            continue;
+        }
         if is_left_out(name) || is_named(name.as_str()) {
             continue;
         }
@@ -55,7 +118,8 @@ pub(crate) fn kept(headers: &HeaderMap, limit: usize) -> Result<Headers, Problem
             return Err(Problem::new(Kind::HeadersTooLarge, detail));
         }
     }
-    Ok(builder.build())
+    let kept = builder.build();
+    Ok(Sorted { kept, own })
 }
 
 fn is_left_out(name: &HeaderName) -> bool {
@@ -79,7 +143,7 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<&str> {
 mod tests {
     use http::HeaderMap;
 
-    use super::kept;
+    use super::{Sent, sort};
 
     fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -91,8 +155,10 @@ mod tests {
 
     #[track_caller]
     fn check(headers: &[(&'static str, &str)], expected: &[(&str, &str)]) {
-        let kept = kept(&map(headers), 100).expect("few and short");
-        let kept: Vec<_> = kept
+        let map = map(headers);
+        let sorted = sort(&map, 100).expect("few and short");
+        let kept: Vec<_> = sorted
+            .kept
             .iter()
             .map(|(name, value)| (name, str::from_utf8(value).expect("text")))
             .collect();
@@ -150,13 +216,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_meant_for_the_gateway_is_handed_over_apart() {
+        let own = [
+            ("idempotency-key", "a"),
+            ("fanway-not-before", "1s"),
+            ("fanway-not-before", "2s"),
+            ("fanway-expires", "2h"),
+            ("fanway-message", "1"),
+        ];
+        check(&own, &[("fanway-message", "1")]);
+        let map = map(&own);
+        let own = sort(&map, 100).expect("few and short").own;
+        assert!(matches!(own.key, Sent::Once(key) if key == "a"));
+        assert!(matches!(own.not_before, Sent::Repeatedly));
+        assert!(matches!(own.expires, Sent::Once(at) if at == "2h"));
+        assert!(matches!(own.callback, Sent::Never));
+    }
+
+    #[test]
     fn too_many_or_too_long_headers_are_refused() {
         let two = map(&[("x-a", "1"), ("x-b", "2")]);
-        assert!(kept(&two, 2).is_ok());
-        assert!(kept(&two, 1).is_err());
+        assert!(sort(&two, 2).is_ok());
+        assert!(sort(&two, 1).is_err());
         let long = map(&[("x-long", &"v".repeat(65_535))]);
-        assert!(kept(&long, 100).is_ok());
+        assert!(sort(&long, 100).is_ok());
         let longer = map(&[("x-long", &"v".repeat(65_536))]);
-        assert!(kept(&longer, 100).is_err());
+        assert!(sort(&longer, 100).is_err());
     }
 }

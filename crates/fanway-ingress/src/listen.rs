@@ -7,13 +7,12 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::connection::{Closing, serve};
 use crate::door::Door;
-use crate::metrics::Metrics;
+use crate::places::Place;
 use crate::problem::{Kind, Problem};
 
 /// Where connections come from.
@@ -104,7 +103,8 @@ impl Door {
 
     fn take_in(&self, stream: TcpStream, closing: &watch::Sender<Closing>) {
         let shared = &self.core.shared;
-        let Some(slot) = Slot::take(&shared.connections, &shared.metrics) else {
+        let limit = shared.present().limits.connections.get();
+        let Some(place) = Place::take(&shared.metrics.connections, limit) else {
             shared.metrics.refuse(Kind::TooManyConnections);
             if let Err(error) = turn_away(stream) {
                 tracing::debug!(%error, "a connection beyond the limit got no answer");
@@ -119,7 +119,7 @@ impl Door {
         let connection = serve(Arc::clone(&self.core), stream, closing.subscribe());
         tokio::spawn(async move {
             connection.await;
-            drop(slot);
+            drop(place);
         });
     }
 }
@@ -136,29 +136,6 @@ async fn close(closing: &watch::Sender<Closing>, grace: Duration) {
     );
     // Each connection ends as soon as it sees this; none is waited for any longer.
     closing.send_replace(Closing::Closed);
-}
-
-/// A connection's place under the limit, counted while it is held.
-struct Slot {
-    open: Gauge,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Slot {
-    fn take(connections: &Arc<Semaphore>, metrics: &Metrics) -> Option<Self> {
-        let permit = Arc::clone(connections).try_acquire_owned().ok()?;
-        metrics.connections.inc();
-        Some(Self {
-            open: metrics.connections.clone(),
-            _permit: permit,
-        })
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.open.dec();
-    }
 }
 
 /// Answers whatever the peer may have asked with 503, without waiting for it.

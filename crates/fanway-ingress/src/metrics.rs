@@ -16,12 +16,17 @@ use crate::problem::Kind;
 
 /// Messages accepted, by route. Shown with the suffix `_total`.
 pub const ACCEPTED: &str = "fanway_ingress_accepted";
+/// Requests that were answered with the message that their key stands for, by route. Shown with the
+/// suffix `_total`.
+pub const REPLAYED: &str = "fanway_ingress_replayed";
 /// Requests refused, by the problem's code. Shown with the suffix `_total`.
 pub const REFUSED: &str = "fanway_ingress_refused";
 /// Seconds from a request's head to its 202, by route.
 pub const ACCEPT_SECONDS: &str = "fanway_ingress_accept_seconds";
 /// Connections that are open.
 pub const CONNECTIONS: &str = "fanway_ingress_connections";
+/// Listeners to messages' events.
+pub const FOLLOWERS: &str = "fanway_ingress_followers";
 
 /// Upper bounds in seconds: an fsync takes 0.1 ms on a good disk, and seconds on a sick one.
 const BOUNDS: [f64; 14] = [
@@ -42,16 +47,20 @@ struct CodeLabel {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     accepted: Family<RouteLabel, Counter>,
+    replayed: Family<RouteLabel, Counter>,
     seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
     refused: Vec<Counter>,
     /// Connections that are open.
     pub(crate) connections: Gauge,
+    /// Those who follow messages.
+    pub(crate) followers: Gauge,
 }
 
 /// A route's own figures.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteMetrics {
     pub(crate) accepted: Counter,
+    pub(crate) replayed: Counter,
     pub(crate) seconds: Histogram,
 }
 
@@ -62,11 +71,18 @@ impl Metrics {
         let bind = |kind: &Kind| refused.get_or_create_owned(&CodeLabel { code: kind.code() });
         let metrics = Self {
             accepted: Family::default(),
+            replayed: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(BOUNDS)),
             refused: Kind::ALL.iter().map(bind).collect(),
             connections: Gauge::default(),
+            followers: Gauge::default(),
         };
         registry.register(ACCEPTED, "Messages accepted", metrics.accepted.clone());
+        registry.register(
+            REPLAYED,
+            "Requests answered with the message that their key stands for",
+            metrics.replayed.clone(),
+        );
         registry.register(REFUSED, "Requests refused", refused);
         registry.register(
             ACCEPT_SECONDS,
@@ -74,6 +90,11 @@ impl Metrics {
             metrics.seconds.clone(),
         );
         registry.register(CONNECTIONS, "Open connections", metrics.connections.clone());
+        registry.register(
+            FOLLOWERS,
+            "Listeners to messages' events",
+            metrics.followers.clone(),
+        );
         metrics
     }
 
@@ -84,6 +105,7 @@ impl Metrics {
         };
         RouteMetrics {
             accepted: self.accepted.get_or_create_owned(&label),
+            replayed: self.replayed.get_or_create_owned(&label),
             seconds: self.seconds.get_or_create_owned(&label),
         }
     }

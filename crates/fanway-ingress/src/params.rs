@@ -6,35 +6,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanway_types::{
-    ByteCount, HeldBy, MemoryBudget, PathTemplate, PlanHash, RouteName, TargetName, Timestamp,
+    AllowedOrigin, ByteCount, HeldBy, MemoryBudget, PathTemplate, PlanHash, RouteName, TargetName,
+    Timestamp,
 };
 
 use crate::metrics::Metrics;
 
 /// What ingress is told.
+#[derive(Debug)]
 pub struct Params {
-    /// The routes.
-    pub routes: Vec<RouteParams>,
-    /// What requests and connections may take.
-    pub limits: Limits,
+    /// What can be replaced while it runs.
+    pub table: Table,
     /// The memory that bodies are counted against, shared with whoever holds messages.
     pub budget: MemoryBudget,
-    /// Scheme and authority, without a path, that links begin with. Without it they are relative.
-    pub public_url: Option<String>,
-    /// What holds a target's deliveries now.
-    pub held: Held,
     /// The wall clock.
     pub clock: fn() -> Timestamp,
     /// Where is counted.
     pub metrics: Metrics,
 }
 
+/// What follows from a config, and is replaced with it as a whole.
+pub struct Table {
+    /// The routes.
+    pub routes: Vec<RouteParams>,
+    /// What requests and connections may take.
+    pub limits: Limits,
+    /// Scheme and authority, without a path, that links begin with. Without it they are relative.
+    pub public_url: Option<String>,
+    /// What holds a target's deliveries now.
+    pub held: Held,
+}
+
 /// Tells what holds a target's deliveries now, if anything does.
 pub type Held = Arc<dyn Fn(&TargetName) -> Option<HeldBy> + Send + Sync>;
 
-impl fmt::Debug for Params {
+impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Params")
+        f.debug_struct("Table")
             .field("routes", &self.routes)
             .field("limits", &self.limits)
             .field("public_url", &self.public_url)
@@ -55,6 +63,32 @@ pub struct RouteParams {
     pub plan: PlanHash,
     /// Whether an expression reads the body, which then has to be JSON. Otherwise it is opaque.
     pub body: BodyKind,
+    /// What it makes of `Idempotency-Key`.
+    pub idempotency: Idempotency,
+    /// How long after acceptance the first attempt is made, where the sender doesn't say.
+    pub not_before: Option<Duration>,
+    /// How long after acceptance a message expires, where the sender doesn't say.
+    pub expires: Option<Duration>,
+    /// The origins of callbacks that a sender may name; with none it may name no callback.
+    pub callbacks: Arc<[AllowedOrigin]>,
+}
+
+/// What a route makes of `Idempotency-Key`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Whether a request without one is refused.
+    pub required: bool,
+    /// How long a key stands for the request that it came with.
+    pub keep: Duration,
+}
+
+impl Default for Idempotency {
+    fn default() -> Self {
+        Self {
+            required: false,
+            keep: Duration::from_hours(24),
+        }
+    }
 }
 
 /// What a route has to know of a body.
@@ -73,6 +107,8 @@ pub struct Limits {
     pub max_body: ByteCount,
     /// Connections open at once, over all cores.
     pub connections: NonZeroUsize,
+    /// Listeners to messages' events at once, over all cores.
+    pub followers: usize,
     /// The longest that the head of a request may take to arrive.
     pub header_timeout: Duration,
     /// The longest that a whole body may take to arrive.
@@ -97,6 +133,7 @@ impl Default for Limits {
         Self {
             max_body: ByteCount::mib(10),
             connections: NonZeroUsize::new(10_000).expect("it isn't zero"),
+            followers: 1024,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    SEC_WEBSOCKET_VERSION,
 };
 use http::{Response, StatusCode};
 use http_body_util::Full;
@@ -68,9 +69,36 @@ kinds! {
     /// The message is older than the time for which ended ones are kept.
     MessageExpired = GONE, "message_expired", "the message is no longer kept",
         "The message is older than the time for which ended messages can be asked for (`store.keep.messages` in the gateway's config).";
+    /// The message had ended before it was called off.
+    MessageEnded = CONFLICT, "message_ended", "the message has ended",
+        "What has ended can't be called off. How it ended is told by `GET` of the same path.";
+    /// There are as many listeners to events as there may be.
+    TooManyFollowers = SERVICE_UNAVAILABLE, "too_many_followers", "too many follow messages",
+        "Try again after the time that `Retry-After` gives, or ask with `?wait=`. How many may follow is `server.followers` in the gateway's config.";
+    /// A request for a WebSocket that isn't as RFC 6455 has it.
+    WebsocketMalformed = BAD_REQUEST, "websocket_malformed", "the WebSocket handshake is malformed",
+        "It takes HTTP/1.1, `Sec-WebSocket-Version: 13` and one `Sec-WebSocket-Key` (RFC 6455, section 4.1).";
     /// `?wait=` is no duration.
     WaitMalformed = BAD_REQUEST, "wait_malformed", "`wait` is no duration",
         "Write it as `500ms`, `10s` or a whole number of seconds. More than 60 seconds are taken as 60.";
+    /// The route requires a key and there is none.
+    IdempotencyKeyMissing = BAD_REQUEST, "idempotency_key_missing", "the route requires an `Idempotency-Key`",
+        "Send a key of your own with each request, such as a UUID in double quotes, and the same one whenever you send that request again.";
+    /// The key can't be read.
+    IdempotencyKeyMalformed = BAD_REQUEST, "idempotency_key_malformed", "the `Idempotency-Key` can't be read",
+        "Send one, of 1 to 255 bytes of ASCII: in double quotes, where `\"` and `\\` are escaped by `\\` (RFC 9651, section 3.3.3), or bare, then without spaces, commas, semicolons and double quotes.";
+    /// The key came before, with another request.
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "the `Idempotency-Key` came with another request",
+        "Method, path, query and body have to be the same, byte for byte, whenever a key is sent again. Send another request with a key of its own.";
+    /// The key's first request isn't answered yet.
+    IdempotencyKeyBusy = CONFLICT, "idempotency_key_busy", "a request with this `Idempotency-Key` is being accepted",
+        "Nothing was kept of this one. Try again after the time that `Retry-After` gives.";
+    /// `Fanway-Not-Before` or `Fanway-Expires` can't be met.
+    TermsMalformed = BAD_REQUEST, "terms_malformed", "the message's times can't be read, or contradict each other",
+        "Write `Fanway-Not-Before` and `Fanway-Expires` as an RFC 3339 time, an HTTP date, or a duration from now such as `90s`, `10m`, `2h` or `7d`; the first at most 30 days ahead, the second at most 365. A message has to expire in the future, and after its first attempt may be made.";
+    /// The route doesn't allow the callback.
+    CallbackRefused = BAD_REQUEST, "callback_refused", "the route doesn't allow this callback",
+        "`Fanway-Callback` has to be one http or https URL whose scheme, host and port the route allows (`callback.allow` in the gateway's config).";
     /// The body has to be JSON and is not.
     JsonMalformed = BAD_REQUEST, "json_malformed", "the body is not well-formed JSON",
         "The route reads the body as JSON. The detail says at which line and column it stops being that.";
@@ -115,7 +143,7 @@ kinds! {
         "Nothing was kept. Try again later.";
     /// Writing failed midway: the message may have been kept or not.
     OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome_unknown", "it is not known whether the message was kept",
-        "The message may be delivered or not. To send it again may deliver it twice: do so where that does no harm, or where the targets tell duplicates apart.";
+        "The message may be delivered or not. To send it again may deliver it twice: do so where that does no harm, or where the targets tell duplicates apart. With an `Idempotency-Key` it can be sent again until it is answered: that is once the server has been restarted.";
 }
 
 impl Kind {
@@ -168,6 +196,11 @@ impl Problem {
         }
     }
 
+    /// What is to be said of this occurrence.
+    pub(crate) fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
     /// Says when another try is worth it, in whole seconds rounded up (RFC 9110, section 10.2.3).
     pub(crate) fn retry_after(self, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -184,6 +217,11 @@ impl Problem {
         self.with_header(ACCEPT_ENCODING, HeaderValue::from_static(encodings))
     }
 
+    /// Says which version of WebSocket is spoken (RFC 6455, section 4.4).
+    pub(crate) fn websocket_version(self, version: &'static str) -> Self {
+        self.with_header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(version))
+    }
+
     fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         Self {
             header: Some((name, value)),
@@ -197,7 +235,7 @@ impl Problem {
             r#type: format!("{PAGES}{}", self.kind.code()),
             title: self.kind.title(),
             status: self.kind.status().as_u16(),
-            detail: self.detail.as_deref(),
+            detail: self.detail(),
         };
         serde_json::to_vec(&document).expect("a problem has only text and a number")
     }

@@ -13,21 +13,17 @@ use std::ops::ControlFlow;
 use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 
-use fanway_types::{Captures, PathTemplate, PlanHash, RouteName, Segment};
+use fanway_types::{Captures, PathTemplate, RouteName, Segment};
 
 use crate::metrics::{Metrics, RouteMetrics};
-use crate::params::{BodyKind, RouteParams};
+use crate::params::RouteParams;
 use crate::problem::{Kind, Problem};
 
 /// A route as requests meet it.
 #[derive(Debug)]
 pub(crate) struct Route {
-    pub(crate) name: RouteName,
-    pub(crate) plan: PlanHash,
-    pub(crate) body: BodyKind,
+    pub(crate) params: RouteParams,
     pub(crate) metrics: RouteMetrics,
-    method: Option<Method>,
-    path: PathTemplate,
 }
 
 /// Two routes that can't be told apart.
@@ -43,42 +39,48 @@ pub struct Ambiguous {
 /// All routes.
 #[derive(Debug)]
 pub(crate) struct Router {
+    routes: Vec<Route>,
     root: Node,
 }
 
-/// What may follow a segment.
+/// What may follow a segment. Routes are named by their places among all.
 #[derive(Debug, Default)]
 struct Node {
     literals: HashMap<Box<str>, Node>,
     param: Option<Box<Node>>,
     /// Routes whose path ends with a `{name...}` here.
-    rest: Vec<Route>,
+    rest: Vec<usize>,
     /// Routes whose path ends here.
-    end: Vec<Route>,
+    end: Vec<usize>,
 }
 
 impl Router {
+    /// Nothing is counted for any route before all are known to be distinct.
     pub(crate) fn try_new(routes: Vec<RouteParams>, metrics: &Metrics) -> Result<Self, Ambiguous> {
         let mut root = Node::default();
-        for route in routes {
+        for (index, route) in routes.iter().enumerate() {
             let place = root.place(&route.path);
-            if let Some(twin) = place.iter().find(|twin| twin.method == route.method) {
+            let method = |index: &usize| &routes[*index].method;
+            if let Some(twin) = place.iter().find(|twin| *method(twin) == route.method) {
                 return Err(Ambiguous {
-                    first: twin.name.clone(),
-                    second: route.name,
+                    first: routes[*twin].name.clone(),
+                    second: route.name.clone(),
                 });
             }
-            place.push(Route {
-                metrics: metrics.of_route(&route.name),
-                name: route.name,
-                plan: route.plan,
-                body: route.body,
-                method: route.method,
-                path: route.path,
-            });
-            place.sort_by_key(|route| route.method.is_none());
+            place.push(index);
+            place.sort_by_key(|index| method(index).is_none());
         }
-        Ok(Self { root })
+        let bind = |params: RouteParams| Route {
+            metrics: metrics.of_route(&params.name),
+            params,
+        };
+        let routes = routes.into_iter().map(bind).collect();
+        Ok(Self { routes, root })
+    }
+
+    /// All routes, in the order in which they were given.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &RouteParams> {
+        self.routes.iter().map(|route| &route.params)
     }
 
     /// The route that takes a request, and what its path captured.
@@ -87,7 +89,7 @@ impl Router {
     /// [`Kind::RouteUnknown`], or [`Kind::MethodNotAllowed`] where routes of this path take others.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Result<(&Route, Captures), Problem> {
         let mut allowed = BTreeSet::new();
-        let found = self.visit(path, &mut |route, captures| match &route.method {
+        let found = self.visit(path, &mut |route, captures| match &route.params.method {
             Some(taken) if taken != method => {
                 allowed.insert(taken.as_str());
                 ControlFlow::Continue(())
@@ -112,13 +114,13 @@ impl Router {
         let Some(left) = path.strip_prefix('/') else {
             return ControlFlow::Continue(());
         };
-        self.root.visit(
-            Some(left),
-            &mut |route: &'a Route| match route.path.captures(path) {
+        self.root.visit(Some(left), &mut |index: usize| {
+            let route = &self.routes[index];
+            match route.params.path.captures(path) {
                 Some(captures) => visitor(route, captures),
                 None => ControlFlow::Continue(()),
-            },
-        )
+            }
+        })
     }
 }
 
@@ -129,7 +131,7 @@ fn listed(methods: &BTreeSet<&str>) -> HeaderValue {
 
 impl Node {
     /// Where the routes of this path are kept; made where it isn't there.
-    fn place(&mut self, path: &PathTemplate) -> &mut Vec<Route> {
+    fn place(&mut self, path: &PathTemplate) -> &mut Vec<usize> {
         let mut node = self;
         for segment in path.segments() {
             node = match segment {
@@ -142,13 +144,13 @@ impl Node {
     }
 
     /// Shows `visitor` the routes that may match what is `left` of a path; `None` at its end.
-    fn visit<'a, T>(
-        &'a self,
+    fn visit<T>(
+        &self,
         left: Option<&str>,
-        visitor: &mut impl FnMut(&'a Route) -> ControlFlow<T>,
+        visitor: &mut impl FnMut(usize) -> ControlFlow<T>,
     ) -> ControlFlow<T> {
         let Some(left) = left else {
-            return self.end.iter().try_for_each(visitor);
+            return self.end.iter().copied().try_for_each(visitor);
         };
         let (first, after) = left
             .split_once('/')
@@ -159,7 +161,7 @@ impl Node {
         if let Some(node) = &self.param {
             node.visit(after, visitor)?;
         }
-        self.rest.iter().try_for_each(visitor)
+        self.rest.iter().copied().try_for_each(visitor)
     }
 }
 
@@ -177,7 +179,7 @@ mod tests {
 
     use super::{Ambiguous, Router};
     use crate::metrics::Metrics;
-    use crate::params::{BodyKind, RouteParams};
+    use crate::params::{BodyKind, Idempotency, RouteParams};
 
     fn router(routes: &[(&str, &str)]) -> Result<Router, Ambiguous> {
         let params = |(name, matched): &(&str, &str)| {
@@ -188,6 +190,10 @@ mod tests {
                 path: path.parse().expect("a template"),
                 plan: PlanHash::of(""),
                 body: BodyKind::Opaque,
+                idempotency: Idempotency::default(),
+                not_before: None,
+                expires: None,
+                callbacks: [].into(),
             }
         };
         let metrics = Metrics::register(&mut Registry::default());
@@ -216,7 +222,7 @@ mod tests {
         let found = match router.find(&method, path) {
             Ok((route, captures)) => captures
                 .iter()
-                .fold(route.name.to_string(), |text, (name, value)| {
+                .fold(route.params.name.to_string(), |text, (name, value)| {
                     format!("{text} {name}={value}")
                 }),
             Err(problem) => {

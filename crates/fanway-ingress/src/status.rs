@@ -1,7 +1,5 @@
-//! What a sender can ask for under `/fanway/`: how a message stands, and what a problem means.
-//!
-//! Senders see states, times and status codes. What a target said, and why an attempt failed, is
-//! for operators.
+//! What a sender can ask for under `/fanway/`: how a message stands, its events, calling it off, and
+//! what a problem means.
 
 use std::time::Duration;
 
@@ -9,16 +7,17 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, Response};
-use http_body_util::Full;
-use serde::Serialize;
+use http_body_util::{Either, Full};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use fanway_store::lookup::{DeliveryView, Found, MessageView};
-use fanway_types::{DeliveryState, HeldBy, MessageId, MessageState, Timestamp};
+use fanway_store::document::MessageDocument;
+use fanway_store::lookup::{Found, MessageView};
+use fanway_types::{MessageId, Timestamp};
 
-use crate::connection::Closing;
-use crate::door::Core;
+use crate::connection::{Closing, Link};
+use crate::door::{Body, Core};
+use crate::generation::Generation;
 use crate::problem::{Kind, PAGES, Problem};
 use crate::wait;
 
@@ -28,30 +27,42 @@ pub(crate) const RESERVED: &str = "/fanway/";
 /// Where a message is found: this, then its id.
 pub(crate) const MESSAGES: &str = "/fanway/messages/";
 
+/// What follows a message's id where its events are found.
+const EVENTS: &str = "/events";
+
 /// The longest hint at when to ask again.
 const LONGEST_HINT: Duration = Duration::from_secs(60);
 
-#[derive(Serialize)]
-struct MessageDocument<'a> {
-    id: String,
-    route: &'a str,
-    state: MessageState,
-    received_at: Timestamp,
-    ended_at: Option<Timestamp>,
-    deliveries: Vec<DeliveryDocument<'a>>,
+/// What a path of our own names.
+enum Resource<'p> {
+    /// A message, by the text of its id.
+    Message(&'p str),
+    /// A message's events.
+    Events(&'p str),
+    /// The page of a problem.
+    Page(Kind),
 }
 
-#[derive(Serialize)]
-struct DeliveryDocument<'a> {
-    id: String,
-    step: &'a str,
-    target: &'a str,
-    state: DeliveryState,
-    held_by: Option<HeldBy>,
-    attempts: u32,
-    last_status: Option<u16>,
-    last_at: Option<Timestamp>,
-    next_attempt_at: Option<Timestamp>,
+impl<'p> Resource<'p> {
+    fn at(path: &'p str) -> Option<Self> {
+        if let Some(page) = path.strip_prefix(PAGES) {
+            return Kind::from_code(page).map(Self::Page);
+        }
+        let id = path.strip_prefix(MESSAGES)?;
+        Some(match id.strip_suffix(EVENTS) {
+            Some(id) => Self::Events(id),
+            None => Self::Message(id),
+        })
+    }
+
+    /// The methods that it takes.
+    fn methods(&self) -> &'static [Method] {
+        match self {
+            Self::Message(_) => &[Method::DELETE, Method::GET, Method::HEAD],
+            Self::Events(_) => &[Method::GET],
+            Self::Page(_) => &[Method::GET, Method::HEAD],
+        }
+    }
 }
 
 impl Core {
@@ -59,118 +70,118 @@ impl Core {
     pub(crate) async fn tell(
         &self,
         head: &Parts,
-        closing: &watch::Receiver<Closing>,
-    ) -> Result<Response<Full<Bytes>>, Problem> {
-        let path = head.uri.path();
-        let id = path.strip_prefix(MESSAGES);
-        let page = path.strip_prefix(PAGES).and_then(Kind::from_code);
-        if id.is_none() && page.is_none() {
-            return Err(Kind::RouteUnknown.into());
+        present: &Generation,
+        link: &Link,
+    ) -> Result<Response<Body>, Problem> {
+        let resource = Resource::at(head.uri.path()).ok_or(Kind::RouteUnknown)?;
+        let methods = resource.methods();
+        if !methods.contains(&head.method) {
+            return Err(not_allowed(methods));
         }
-        if !matches!(head.method, Method::GET | Method::HEAD) {
-            let methods = HeaderValue::from_static("GET, HEAD");
-            return Err(Problem::from(Kind::MethodNotAllowed).allow(methods));
-        }
-        if let Some(page) = page {
-            return Ok(page_response(page));
-        }
-        let id = id
-            .and_then(|id| id.parse().ok())
-            .ok_or(Kind::MessageUnknown)?;
-        let wait = wait::from_query(head.uri.query())
-            .map_err(|error| Problem::new(Kind::WaitMalformed, error.to_string()))?;
-        let message = self.look_up(id, wait, closing.clone()).await?;
-        Ok(self.message_response(&message))
+        let answer = match resource {
+            Resource::Page(kind) => page_response(kind),
+            Resource::Events(id) => {
+                return self.follow(message_id(id)?, head, present, link).await;
+            }
+            Resource::Message(id) if head.method == Method::DELETE => {
+                self.cancel(message_id(id)?, present, &link.closing).await?
+            }
+            Resource::Message(id) => {
+                let id = message_id(id)?;
+                let wait = wait::from_query(head.uri.query())
+                    .map_err(|error| Problem::new(Kind::WaitMalformed, error.to_string()))?;
+                let message = self.look_up(id, wait, link.closing.clone()).await?;
+                self.message_response(&message, present)
+            }
+        };
+        Ok(answer.map(Either::Left))
     }
 
     /// The message as it stands when it has ended, or when `wait` is over, or when the door closes.
-    async fn look_up(
+    pub(crate) async fn look_up(
         &self,
         id: MessageId,
         wait: Duration,
         mut closing: watch::Receiver<Closing>,
     ) -> Result<MessageView, Problem> {
         if wait.is_zero() {
-            return self.found(id).await;
+            return self.message(id).await;
         }
         let until = Instant::now() + wait;
         loop {
             let changed = self.store.changed(id);
-            let message = self.found(id).await?;
+            let message = self.message(id).await?;
             if message.state.has_ended() {
                 return Ok(message);
             }
             tokio::select! {
                 () = changed => {}
                 () = sleep_until(until) => return Ok(message),
-                _ = closing.wait_for(|closing| *closing != Closing::Open) => return Ok(message),
+                () = Closing::Finishing.is_reached(&mut closing) => return Ok(message),
             }
         }
     }
 
-    async fn found(&self, id: MessageId) -> Result<MessageView, Problem> {
-        match self.store.message(id).await {
-            Ok(Found::Message(message)) => Ok(message),
-            Ok(Found::Unknown) => Err(Kind::MessageUnknown.into()),
-            Ok(Found::Expired) => Err(Kind::MessageExpired.into()),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, message = %id, "look-up failed");
-                Err(Kind::StoreUnavailable.into())
-            }
+    /// A message that is known.
+    pub(crate) async fn message(&self, id: MessageId) -> Result<MessageView, Problem> {
+        match self.find(id).await? {
+            Found::Message(message) => Ok(message),
+            Found::Unknown => Err(Kind::MessageUnknown.into()),
+            Found::Expired => Err(Kind::MessageExpired.into()),
         }
     }
 
-    fn message_response(&self, message: &MessageView) -> Response<Full<Bytes>> {
+    /// What is known of a message.
+    pub(crate) async fn find(&self, id: MessageId) -> Result<Found, Problem> {
+        self.store
+            .message(id)
+            .await
+            .map_err(|error| unavailable(&error, id))
+    }
+
+    /// A message as its sender sees it, in JSON.
+    pub(crate) fn document(&self, message: &MessageView, present: &Generation) -> Vec<u8> {
         let now = (self.shared.clock)();
-        let document = MessageDocument {
-            id: message.id.to_string(),
-            route: message.route.as_str(),
-            state: message.state,
-            received_at: message.id.timestamp(),
-            ended_at: message.ended_at,
-            deliveries: message
-                .deliveries
-                .iter()
-                .map(|delivery| self.delivery_document(delivery, now))
-                .collect(),
-        };
-        let json = serde_json::to_vec(&document).expect("a message has only text keys");
+        let document = MessageDocument::new(message, now, &*present.held);
+        serde_json::to_vec(&document).expect("a message has only text keys")
+    }
+
+    pub(crate) fn message_response(
+        &self,
+        message: &MessageView,
+        present: &Generation,
+    ) -> Response<Full<Bytes>> {
+        let json = self.document(message, present);
         let mut response = Response::new(Full::from(json));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if !message.state.has_ended() {
-            headers.insert(RETRY_AFTER, hint(message, now));
+            headers.insert(RETRY_AFTER, hint(message, (self.shared.clock)()));
         }
         response
     }
+}
 
-    fn delivery_document<'a>(
-        &self,
-        delivery: &'a DeliveryView,
-        now: Timestamp,
-    ) -> DeliveryDocument<'a> {
-        let held_by = match delivery.due {
-            _ if delivery.state.has_ended() => None,
-            Some(due) if due > now => Some(HeldBy::Schedule),
-            _ => (self.shared.held)(&delivery.target),
-        };
-        DeliveryDocument {
-            id: delivery.id.to_string(),
-            step: delivery.step.as_str(),
-            target: delivery.target.as_str(),
-            state: delivery.state,
-            held_by,
-            attempts: delivery.attempts,
-            last_status: delivery.status,
-            last_at: delivery.at,
-            next_attempt_at: delivery.due,
-        }
-    }
+/// Notes that the store failed, and makes a refusal of it.
+pub(crate) fn unavailable(error: &fanway_store::Error, id: MessageId) -> Problem {
+    let error = error as &dyn std::error::Error;
+    tracing::error!(error, message = %id, "the store failed to tell of a message, or to call it off");
+    Kind::StoreUnavailable.into()
+}
+
+fn message_id(text: &str) -> Result<MessageId, Problem> {
+    text.parse().map_err(|_| Kind::MessageUnknown.into())
+}
+
+fn not_allowed(methods: &[Method]) -> Problem {
+    let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
+    let methods = HeaderValue::from_str(&methods.join(", ")).expect("a method is a token");
+    Problem::from(Kind::MethodNotAllowed).allow(methods)
 }
 
 /// In how many seconds it is worth asking again: when the next attempt is due, at least 1.
-fn hint(message: &MessageView, now: Timestamp) -> HeaderValue {
+pub(crate) fn hint(message: &MessageView, now: Timestamp) -> HeaderValue {
     let next = message
         .deliveries
         .iter()

@@ -1,18 +1,19 @@
-//! Checking bodies that an expression will read: JSON, not nested too deep, and not more than it
-//! seems once it is decompressed.
+//! Reading bodies: checking those that an expression will read (JSON, not nested too deep, and not
+//! more than it seems once it is decompressed), and taking fingerprints.
 //!
-//! A large or compressed body is checked on a thread of its own, one for each core at a time, so
+//! A large or compressed body is read on a thread of its own, one for each core at a time, so
 //! that it neither holds up the core's other requests nor takes memory beside many others.
 
 use bytes::Bytes;
+use http::request::Parts;
 
 use fanway_transform::json;
-use fanway_types::{ByteCount, Headers};
+use fanway_types::{ByteCount, Fingerprint, Headers};
 
 use crate::door::Core;
 use crate::problem::{Kind, Problem};
 
-/// The largest body that is checked in place; that takes some 50 µs.
+/// The largest body that is read in place; that takes some 50 µs.
 const IN_PLACE: usize = 64 * 1024;
 
 /// What a body may be compressed with where it has to be read.
@@ -20,24 +21,70 @@ const ENCODINGS: &str = "gzip, deflate";
 
 impl Core {
     /// Checks that an expression can read `body`.
-    pub(crate) async fn check_json(&self, headers: &Headers, body: &Bytes) -> Result<(), Problem> {
-        let encoding = headers.get_str("content-encoding");
-        let limits = json::Limits {
-            size: self.shared.limits.max_body,
-            ..json::Limits::default()
-        };
+    pub(crate) async fn check_json(
+        &self,
+        headers: &Headers,
+        body: &Bytes,
+        limit: ByteCount,
+    ) -> Result<(), Problem> {
+        let encoding = encoding(headers);
         if encoding.is_none() && body.len() <= IN_PLACE {
-            return json::check(body, None, limits).map_err(|error| refusal(&error, limits.size));
+            return check(body, None, limit);
         }
         let (body, encoding) = (body.clone(), encoding.map(str::to_owned));
-        let turn = self.checks.acquire().await;
-        let check = move || json::check(&body, encoding.as_deref(), limits);
-        let checked = tokio::task::spawn_blocking(check).await;
+        self.aside(move || check(&body, encoding.as_deref(), limit))
+            .await?
+    }
+
+    /// The fingerprint of a request.
+    pub(crate) async fn fingerprint(
+        &self,
+        head: &Parts,
+        body: &Bytes,
+    ) -> Result<Fingerprint, Problem> {
+        if body.len() <= IN_PLACE {
+            return Ok(fingerprint(head, body));
+        }
+        let (method, uri, body) = (head.method.clone(), head.uri.clone(), body.clone());
+        let of = move || Fingerprint::of(method.as_str(), uri.path(), uri.query(), &body);
+        self.aside(of).await
+    }
+
+    /// Does `work` on a thread of its own, when it is its turn.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = self.large.acquire().await;
+        let done = tokio::task::spawn_blocking(work).await;
         drop(turn);
         // The thread is gone where the runtime is shutting down.
-        let checked = checked.map_err(|_| Problem::from(Kind::StoreUnavailable))?;
-        checked.map_err(|error| refusal(&error, limits.size))
+        done.map_err(|_| Kind::StoreUnavailable.into())
     }
+}
+
+/// The fingerprint of a request, here and now.
+pub(crate) fn fingerprint(head: &Parts, body: &[u8]) -> Fingerprint {
+    Fingerprint::of(
+        head.method.as_str(),
+        head.uri.path(),
+        head.uri.query(),
+        body,
+    )
+}
+
+/// What a body is compressed with.
+pub(crate) fn encoding(headers: &Headers) -> Option<&str> {
+    headers.get_str("content-encoding")
+}
+
+/// Checks that an expression can read `body`, here and now.
+pub(crate) fn check(body: &[u8], encoding: Option<&str>, limit: ByteCount) -> Result<(), Problem> {
+    let limits = json::Limits {
+        size: limit,
+        ..json::Limits::default()
+    };
+    json::check(body, encoding, limits).map_err(|error| refusal(&error, limit))
 }
 
 fn refusal(error: &json::Error, limit: ByteCount) -> Problem {

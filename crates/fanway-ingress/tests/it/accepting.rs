@@ -41,7 +41,7 @@ async fn a_message_is_answered_with_202_and_where_to_ask() {
 #[tokio::test]
 async fn links_begin_with_the_public_url() {
     let gateway = Gateway::start_with(|params| {
-        params.public_url = Some("https://hooks.example/".to_owned());
+        params.table.public_url = Some("https://hooks.example/".to_owned());
     })
     .await;
     let answer = gateway.exchange(request("POST /orders", &[], "{}")).await;

@@ -19,7 +19,7 @@ use crate::gateway::{Gateway, door, read_until, request};
 #[tokio::test]
 async fn a_connection_beyond_the_limit_is_told_so() {
     let gateway = Gateway::start_with(|params| {
-        params.limits.connections = NonZeroUsize::MIN;
+        params.table.limits.connections = NonZeroUsize::MIN;
     })
     .await;
     let mut first = gateway.connect().await;
@@ -103,7 +103,7 @@ async fn a_request_that_outlasts_the_grace_is_cut_off() {
 #[tokio::test]
 async fn idle_connections_are_closed_with_the_door() {
     let gateway = Gateway::start_with(|params| {
-        params.limits.idle_timeout = Duration::from_secs(3600);
+        params.table.limits.idle_timeout = Duration::from_secs(3600);
     })
     .await;
     let mut idle = gateway.connect().await;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanway_ingress::metrics::Metrics;
-use fanway_ingress::{BodyKind, Incoming, Ingress, Limits, Params, RouteParams};
+use fanway_ingress::{
+    BodyKind, Door, Idempotency, Incoming, Ingress, Limits, Params, RouteParams, Table,
+};
 use fanway_types::{ByteCount, MemoryBudget, PlanHash, Timestamp};
 use prometheus_client::registry::Registry;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -26,54 +28,107 @@ pub(crate) struct Gateway {
     pub(crate) store: Arc<ScriptedStore>,
     pub(crate) budget: MemoryBudget,
     pub(crate) registry: Registry,
+    pub(crate) ingress: Ingress,
     pub(crate) stop: oneshot::Sender<()>,
     pub(crate) running: JoinHandle<()>,
 }
 
-/// Parameters: `POST /orders` takes anything, `POST /json` takes JSON, `/any/{rest...}` takes any
-/// method.
-pub(crate) fn params(registry: &mut Registry) -> Params {
-    let route = |name: &str, method: Option<http::Method>, path: &str, body| RouteParams {
+/// A route that asks for nothing.
+pub(crate) fn route(name: &str, method: Option<http::Method>, path: &str) -> RouteParams {
+    RouteParams {
         name: name.parse().expect("a name"),
         method,
         path: path.parse().expect("a template"),
         plan: PlanHash::of(name),
-        body,
+        body: BodyKind::Opaque,
+        idempotency: Idempotency::default(),
+        not_before: None,
+        expires: None,
+        callbacks: [].into(),
+    }
+}
+
+/// A table: `POST /orders` takes anything, `POST /json` takes JSON, `/any/{rest...}` takes any
+/// method.
+pub(crate) fn table() -> Table {
+    let json = RouteParams {
+        body: BodyKind::Json,
+        ..route("json", Some(http::Method::POST), "/json")
     };
-    Params {
+    Table {
         routes: vec![
-            route(
-                "orders",
-                Some(http::Method::POST),
-                "/orders",
-                BodyKind::Opaque,
-            ),
-            route(
-                "replace",
-                Some(http::Method::PUT),
-                "/orders",
-                BodyKind::Opaque,
-            ),
-            route("json", Some(http::Method::POST), "/json", BodyKind::Json),
-            route("any", None, "/any/{rest...}", BodyKind::Opaque),
+            route("orders", Some(http::Method::POST), "/orders"),
+            route("replace", Some(http::Method::PUT), "/orders"),
+            json,
+            route("any", None, "/any/{rest...}"),
         ],
         limits: Limits::default(),
-        budget: MemoryBudget::new(ByteCount::mib(64)),
         public_url: None,
         held: Arc::new(|_| None),
+    }
+}
+
+/// Parameters with [`table`].
+pub(crate) fn params(registry: &mut Registry) -> Params {
+    Params {
+        table: table(),
+        budget: MemoryBudget::new(ByteCount::mib(64)),
         clock: || NOW,
         metrics: Metrics::register(registry),
     }
 }
 
+/// A gateway that doesn't listen.
+pub(crate) struct Pipes {
+    pub(crate) door: Arc<Door>,
+    pub(crate) store: Arc<ScriptedStore>,
+    pub(crate) ingress: Ingress,
+    pub(crate) registry: Registry,
+}
+
+impl Pipes {
+    /// A gateway whose parameters are changed before.
+    pub(crate) fn new(change: impl FnOnce(&mut Params)) -> Self {
+        let mut registry = Registry::default();
+        let mut params = params(&mut registry);
+        change(&mut params);
+        let store = Arc::new(ScriptedStore::default());
+        let ingress = Ingress::try_new(params).expect("the routes can be told apart");
+        let shared: Arc<dyn fanway_store::Store> = Arc::clone(&store) as _;
+        Self {
+            door: Arc::new(ingress.door(shared, StdRng::seed_from_u64(7))),
+            store,
+            ingress,
+            registry,
+        }
+    }
+
+    /// A connection that holds at most `buffer` bytes each way.
+    pub(crate) fn connect(&self, buffer: usize) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(buffer);
+        let door = Arc::clone(&self.door);
+        tokio::spawn(async move { door.serve(far).await });
+        near
+    }
+
+    /// The metrics as they are shown.
+    pub(crate) fn metrics(&self) -> String {
+        shown(&self.registry)
+    }
+}
+
 /// The parts of a gateway that doesn't listen: its store and a door.
-pub(crate) fn door(change: impl FnOnce(&mut Params)) -> (fanway_ingress::Door, Arc<ScriptedStore>) {
-    let mut params = params(&mut Registry::default());
-    change(&mut params);
-    let store = Arc::new(ScriptedStore::default());
-    let ingress = Ingress::try_new(params).expect("the routes can be told apart");
-    let shared: Arc<dyn fanway_store::Store> = Arc::clone(&store) as _;
-    (ingress.door(shared, StdRng::seed_from_u64(7)), store)
+pub(crate) fn door(change: impl FnOnce(&mut Params)) -> (Door, Arc<ScriptedStore>) {
+    let pipes = Pipes::new(change);
+    let shared: Arc<dyn fanway_store::Store> = Arc::clone(&pipes.store) as _;
+    let door = pipes.ingress.door(shared, StdRng::seed_from_u64(7));
+    (door, pipes.store)
+}
+
+fn shown(registry: &Registry) -> String {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, registry).expect("text");
+    text
 }
 
 impl Gateway {
@@ -106,6 +161,7 @@ impl Gateway {
             store,
             budget,
             registry,
+            ingress,
             stop,
             running,
         }
@@ -129,9 +185,7 @@ impl Gateway {
 
     /// The metrics as they are shown.
     pub(crate) fn metrics(&self) -> String {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("text");
-        text
+        shown(&self.registry)
     }
 }
 
@@ -147,7 +201,7 @@ pub(crate) fn request(start: &str, headers: &[(&str, &str)], body: impl AsRef<[u
 }
 
 /// Reads until `marker` has come.
-pub(crate) async fn read_until(stream: &mut TcpStream, marker: &str) -> String {
+pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), marker: &str) -> String {
     let mut text = String::new();
     while !text.contains(marker) {
         let mut bytes = [0; 4096];

@@ -13,7 +13,7 @@ use crate::gateway::{Gateway, request};
 
 /// The problem's status line and document are there, and nothing was kept.
 #[track_caller]
-fn check(gateway: &Gateway, answer: &str, expected: Kind) {
+pub(crate) fn check(gateway: &Gateway, answer: &str, expected: Kind) {
     let status = expected.status();
     assert!(
         answer.starts_with(&format!("HTTP/1.1 {status}\n")),
@@ -96,7 +96,8 @@ async fn a_refusal_leaves_the_connection_usable() {
 
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_refused_by_its_declared_length() {
-    let gateway = Gateway::start_with(|params| params.limits.max_body = ByteCount::kib(1)).await;
+    let gateway =
+        Gateway::start_with(|params| params.table.limits.max_body = ByteCount::kib(1)).await;
     let head =
         "POST /orders HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 1048576\r\n\r\n";
     check(&gateway, &gateway.exchange(head).await, Kind::BodyTooLarge);
@@ -104,7 +105,8 @@ async fn a_body_beyond_the_limit_is_refused_by_its_declared_length() {
 
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_refused_as_it_grows() {
-    let gateway = Gateway::start_with(|params| params.limits.max_body = ByteCount::kib(1)).await;
+    let gateway =
+        Gateway::start_with(|params| params.table.limits.max_body = ByteCount::kib(1)).await;
     let head = "POST /orders HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk = format!("100\r\n{}\r\n", "x".repeat(256));
     let within = format!("{head}{}0\r\n\r\n", chunk.repeat(4));
@@ -237,7 +239,7 @@ async fn heads_beyond_the_limits_are_refused() {
         "v".repeat(33 << 10)
     );
     check_head(&gateway, &large, "431 ").await;
-    let small = Gateway::start_with(|params| params.limits.max_headers = 4).await;
+    let small = Gateway::start_with(|params| params.table.limits.max_headers = 4).await;
     let many = format!("POST /orders HTTP/1.1\r\n{}\r\n", "x: 1\r\n".repeat(5));
     check_head(&small, &many, "431 ").await;
 }

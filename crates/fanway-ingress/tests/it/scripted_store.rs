@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use fanway_store::{Backlog, BoxFuture, Error, Health, Lane, Redrive, Store, accept, dead, lookup};
+use fanway_store::change::{Audit, AuditPage, CancelError, Control, Redrive};
+use fanway_store::event::Events;
+use fanway_store::notice::CallbackOrigin;
+use fanway_store::{Backlog, BoxFuture, Error, Health, Lane, Store, accept, dead, job, lookup};
 use fanway_types::{DeliveryId, Message, MessageId, Plan, PlanHash, TargetName, Timestamp};
 use tokio::sync::{Semaphore, watch};
 
@@ -14,7 +17,12 @@ pub(crate) struct ScriptedStore {
     accepted: Mutex<Vec<Arc<Message>>>,
     refusal: Mutex<Option<accept::Error>>,
     found: Mutex<HashMap<MessageId, lookup::Found>>,
+    uncancellable: Mutex<Option<CancelError>>,
+    /// What was called off, and whether it was audited.
+    pub(crate) cancelled: Mutex<Vec<(MessageId, Option<Audit>)>>,
     version: watch::Sender<u64>,
+    /// How many look-ups there were.
+    pub(crate) looked_up: watch::Sender<usize>,
     /// How many messages have come to be accepted.
     pub(crate) asked: watch::Sender<usize>,
     /// A permit for each message that may become durable.
@@ -27,6 +35,9 @@ impl Default for ScriptedStore {
             accepted: Mutex::default(),
             refusal: Mutex::default(),
             found: Mutex::default(),
+            uncancellable: Mutex::default(),
+            cancelled: Mutex::default(),
+            looked_up: watch::Sender::default(),
             version: watch::Sender::default(),
             asked: watch::Sender::default(),
             disk: Arc::new(Semaphore::new(1_000)),
@@ -45,13 +56,23 @@ impl ScriptedStore {
         *self.refusal.lock().expect("nobody panics with it") = Some(error);
     }
 
+    /// Calls nothing off from now on.
+    pub(crate) fn refuse_to_cancel(&self, error: CancelError) {
+        *self.uncancellable.lock().expect("nobody panics with it") = Some(error);
+    }
+
+    /// Wakes those who wait for a change, without one.
+    pub(crate) fn wake(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
     /// What a look-up finds from now on.
     pub(crate) fn show(&self, id: MessageId, found: lookup::Found) {
         self.found
             .lock()
             .expect("nobody panics with it")
             .insert(id, found);
-        self.version.send_modify(|version| *version += 1);
+        self.wake();
     }
 
     /// How many look-ups wait for a change.
@@ -70,15 +91,19 @@ impl Store for ScriptedStore {
         self.asked.send_modify(|asked| *asked += messages.len());
         let disk = Arc::clone(&self.disk);
         Box::pin(async move {
+            if let Some(refusal) = refusal {
+                return Err(refusal);
+            }
             let permit = disk.acquire().await.expect("it is never closed");
             permit.forget();
-            refusal.map_or(Ok(()), Err)
+            Ok(())
         })
     }
 
     fn message(&self, id: MessageId) -> BoxFuture<'_, Result<lookup::Found, Error>> {
         let found = self.found.lock().expect("nobody panics with it");
         let found = found.get(&id).cloned().unwrap_or(lookup::Found::Unknown);
+        self.looked_up.send_modify(|times| *times += 1);
         Box::pin(async { Ok(found) })
     }
 
@@ -109,7 +134,26 @@ impl Store for ScriptedStore {
         unreachable!("{NOT_FOR_INGRESS}")
     }
 
-    fn redrive(&self, _: Redrive, _: Timestamp) -> BoxFuture<'_, Result<DeliveryId, dead::Error>> {
+    fn cancel(
+        &self,
+        id: MessageId,
+        audit: Option<Audit>,
+        _: Timestamp,
+    ) -> BoxFuture<'_, Result<(), CancelError>> {
+        let refusal = self.uncancellable.lock().expect("nobody panics with it");
+        let refusal = refusal.clone();
+        let mut cancelled = self.cancelled.lock().expect("nobody panics with it");
+        cancelled.push((id, audit));
+        Box::pin(async move { refusal.map_or(Ok(()), Err) })
+    }
+
+    fn redrive(
+        &self,
+        _: Vec<Redrive>,
+        _: Option<job::Job>,
+        _: Option<Audit>,
+        _: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<Result<DeliveryId, dead::Error>>, Error>> {
         unreachable!("{NOT_FOR_INGRESS}")
     }
 
@@ -117,8 +161,63 @@ impl Store for ScriptedStore {
         &self,
         _: DeliveryId,
         _: String,
+        _: Option<Audit>,
         _: Timestamp,
     ) -> BoxFuture<'_, Result<(), dead::Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn candidates(
+        &self,
+        _: job::Filter,
+        _: Option<job::Cursor>,
+        _: usize,
+    ) -> BoxFuture<'_, Result<job::Candidates, Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn count(&self, _: job::Filter) -> BoxFuture<'_, Result<job::Count, Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn keep_job(&self, _: job::Job, _: Option<Audit>) -> BoxFuture<'_, Result<(), Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn jobs(&self) -> BoxFuture<'_, Result<Vec<job::Job>, Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn controls(&self) -> BoxFuture<'_, Result<Vec<(TargetName, Control)>, Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn keep_control(
+        &self,
+        _: TargetName,
+        _: Control,
+        _: Option<Audit>,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn note(&self, _: Audit) -> BoxFuture<'_, Result<(), Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn audit(&self, _: Option<u64>, _: usize) -> BoxFuture<'_, Result<AuditPage, Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn adopt(&self, _: &TargetName, _: &TargetName) -> Result<(), Error> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn origins(&self) -> Vec<CallbackOrigin> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn watch(&self) -> Events {
         unreachable!("{NOT_FOR_INGRESS}")
     }
 

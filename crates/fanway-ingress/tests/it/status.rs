@@ -68,7 +68,7 @@ fn ask(query: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_message_is_shown_with_its_deliveries() {
     let gateway = Gateway::start_with(|params| {
-        params.held = Arc::new(|_| Some(HeldBy::Breaker));
+        params.table.held = Arc::new(|_| Some(HeldBy::Breaker));
     })
     .await;
     gateway
