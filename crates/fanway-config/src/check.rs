@@ -1,10 +1,12 @@
-//! One check of one file: what was found, what must not be shown, and the file to show it in.
+//! One check of one config: what was found, what must not be shown, and the files to show it in.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 use crate::environment::Environment;
 use crate::problem::{Code, Excerpt, Place, Problem};
-use crate::yaml::{Node, Span, Value, locate};
+use crate::sources::Sources;
+use crate::yaml::{File, Node, Span, Value, locate};
 
 /// Something found, before it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,26 +46,51 @@ impl Finding {
     }
 }
 
+/// A file as excerpts show it.
+struct Text {
+    name: String,
+    lines: Vec<String>,
+}
+
 /// The state of a check. What reads sections shares it.
 pub(crate) struct Check<'e> {
-    pub(crate) environment: &'e dyn Environment,
-    file: String,
-    lines: Vec<String>,
+    /// What is read, and the environment that it is read through.
+    pub(crate) sources: Sources<'e>,
+    texts: RefCell<Vec<Text>>,
     errors: RefCell<Vec<Finding>>,
     warnings: RefCell<Vec<Finding>>,
     hidden: RefCell<Vec<Span>>,
 }
 
+/// What a check came to: findings as they are shown, each list in the order of the files.
+pub(crate) struct Findings {
+    pub(crate) errors: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
+    /// Every file and folder that was read or should have been.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) fingerprint: String,
+}
+
 impl<'e> Check<'e> {
-    pub(crate) fn new(file: &str, text: &str, environment: &'e dyn Environment) -> Self {
+    /// A check of a config whose main file is `main`.
+    pub(crate) fn new(main: &Path, environment: &'e dyn Environment) -> Self {
         Self {
-            environment,
-            file: file.to_owned(),
-            lines: text.lines().map(str::to_owned).collect(),
+            sources: Sources::new(main, environment),
+            texts: RefCell::default(),
             errors: RefCell::default(),
             warnings: RefCell::default(),
             hidden: RefCell::default(),
         }
+    }
+
+    /// Adds a file that findings may be in; problems call it by its path.
+    pub(crate) fn add(&self, path: &Path, text: &str) -> File {
+        let mut texts = self.texts.borrow_mut();
+        texts.push(Text {
+            name: path.display().to_string(),
+            lines: text.lines().map(str::to_owned).collect(),
+        });
+        File(texts.len() - 1)
     }
 
     /// Notes an error.
@@ -86,14 +113,19 @@ impl<'e> Check<'e> {
         self.hidden.borrow().contains(&span)
     }
 
-    /// Sees to it that no excerpt shows anything of a line.
-    pub(crate) fn hide_line(&self, line: usize) {
-        self.hide(Span {
-            line,
-            column: 1,
-            end_line: line + 1,
-            end_column: 1,
-        });
+    /// Sees to it that no excerpt shows anything of the lines of a file for which this holds.
+    pub(crate) fn hide_lines(&self, file: File, is_secret: impl Fn(&str) -> bool) {
+        let texts = self.texts.borrow();
+        let lines = (1..).zip(&texts[file.0].lines);
+        for (line, _) in lines.filter(|(_, text)| is_secret(text)) {
+            self.hide(Span {
+                file,
+                line,
+                column: 1,
+                end_line: line + 1,
+                end_column: 1,
+            });
+        }
     }
 
     /// Whether an error has been noted.
@@ -101,23 +133,34 @@ impl<'e> Check<'e> {
         !self.errors.borrow().is_empty()
     }
 
-    /// The lines with their numbers.
-    pub(crate) fn numbered_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        (1..).zip(self.lines.iter().map(String::as_str))
+    /// Where something stands, for a message about something in `from`: `line 4`, or in another
+    /// file `targets.yaml:4`.
+    pub(crate) fn line_from(&self, from: File, span: Span) -> String {
+        if span.file == from {
+            format!("line {}", span.line)
+        } else {
+            format!("{}:{}", self.name(span.file), span.line)
+        }
     }
 
-    /// The text of a line, counted from 1.
-    fn line(&self, line: usize) -> &str {
-        self.lines
-            .get(line.wrapping_sub(1))
-            .map_or("", String::as_str)
+    fn name(&self, file: File) -> String {
+        self.texts.borrow()[file.0].name.clone()
+    }
+
+    /// The text of a line.
+    fn line(&self, file: File, line: usize) -> String {
+        let texts = self.texts.borrow();
+        let text = texts[file.0].lines.get(line.wrapping_sub(1));
+        text.cloned().unwrap_or_default()
     }
 
     /// The place of a byte of a scalar's text, or else where the scalar begins.
     pub(crate) fn place_within(&self, node: &Node, offset: usize) -> Span {
         match &node.value {
             Value::Scalar(scalar) => {
-                locate(&self.lines, node.span, scalar, offset).unwrap_or(node.span)
+                let texts = self.texts.borrow();
+                let lines = &texts[node.span.file.0].lines;
+                locate(lines, node.span, scalar, offset).unwrap_or(node.span)
             }
             Value::Sequence(_) | Value::Mapping(_) => node.span,
         }
@@ -134,62 +177,74 @@ impl<'e> Check<'e> {
         }
     }
 
-    /// Errors and warnings as they are shown, each in the order of the file.
-    pub(crate) fn finish(self) -> (Vec<Problem>, Vec<Problem>) {
-        let shown = |findings: &RefCell<Vec<Finding>>| {
-            let mut findings = findings.take();
-            findings.sort_by_key(|finding| finding.span);
-            // What stands behind an alias is read once for each place where it is used.
-            findings.dedup();
-            findings
-                .into_iter()
-                .map(|finding| self.show(finding))
-                .collect()
-        };
-        (shown(&self.errors), shown(&self.warnings))
+    /// What it came to.
+    pub(crate) fn finish(self) -> Findings {
+        let errors = self.shown(&self.errors);
+        let warnings = self.shown(&self.warnings);
+        let (files, fingerprint) = self.sources.finish();
+        Findings {
+            errors,
+            warnings,
+            files,
+            fingerprint,
+        }
+    }
+
+    fn shown(&self, findings: &RefCell<Vec<Finding>>) -> Vec<Problem> {
+        let mut findings = findings.take();
+        findings.sort_by_key(|finding| finding.span);
+        // What stands behind an alias is read once for each place where it is used.
+        findings.dedup();
+        let show = |finding| self.show(finding);
+        findings.into_iter().map(show).collect()
     }
 
     fn show(&self, finding: Finding) -> Problem {
+        let file = finding.span.file;
         let first = self.excerpt(finding.span, "");
-        let second = finding.also.map(|(span, label)| self.excerpt(span, label));
-        let excerpts = std::iter::once(first).chain(second).collect();
+        let second = finding.also.map(|(span, label)| Excerpt {
+            file: (span.file != file).then(|| self.name(span.file)),
+            ..self.excerpt(span, label)
+        });
         Problem::at(
             finding.code,
-            &self.file,
+            self.name(file),
             finding.message,
             finding.hint,
-            excerpts,
+            std::iter::once(first).chain(second).collect(),
         )
     }
 
     fn excerpt(&self, span: Span, label: &'static str) -> Excerpt {
-        let length = self.line(span.line).chars().count();
+        let length = self.line(span.file, span.line).chars().count();
         let end = if span.end_line == span.line {
             span.end_column
         } else {
             length + 1
         };
         Excerpt {
+            file: None,
             place: Place {
                 line: span.line,
                 column: span.column,
             },
-            line: self.shown_line(span.line),
+            line: self.shown_line(span.file, span.line),
             width: end.saturating_sub(span.column),
             label,
         }
     }
 
     /// A line with stars for what is hidden.
-    fn shown_line(&self, line: usize) -> String {
+    fn shown_line(&self, file: File, line: usize) -> String {
         let hidden = self.hidden.borrow();
         let is_hidden = |column: usize| {
             let at = (line, column);
             hidden
                 .iter()
+                .filter(|span| span.file == file)
                 .any(|span| at >= (span.line, span.column) && at < (span.end_line, span.end_column))
         };
-        let characters = self.line(line).chars().enumerate();
+        let text = self.line(file, line);
         let star = |(index, character): (usize, char)| {
             if !character.is_whitespace() && is_hidden(index + 1) {
                 '*'
@@ -197,6 +252,6 @@ impl<'e> Check<'e> {
                 character
             }
         };
-        characters.map(star).collect()
+        text.chars().enumerate().map(star).collect()
     }
 }

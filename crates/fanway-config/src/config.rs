@@ -1,39 +1,51 @@
-//! A config as a whole: the file, its top level, and what only shows when all of it is known.
+//! A config as a whole: its files, the top level, and what only shows when all of it is known.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fanway_types::{ByteCount, TargetName};
 
+use crate::callbacks::{self, Callbacks};
 use crate::check::{Check, Finding};
 use crate::environment::Environment;
-use crate::fields::{Fields, mapping, name};
-use crate::hidden;
+use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Section};
 use crate::problem::{Code, Errors, Problem};
-use crate::routes::{self, KnownTargets, Route};
+use crate::routes::{self, Beside, Route};
 use crate::server::{self, Server};
 use crate::store::{self, Store};
-use crate::targets::{self, Target};
-use crate::yaml::{self, Entry, Node, Span};
+use crate::targets::{self, KnownTargets, Target};
+use crate::yaml::{self, Entry, File, Node, Span};
+use crate::{document, include};
 
 /// A checked config.
 ///
-/// It has at least one target and one route; each step's target is among the targets.
+/// It has at least one target and one route; each target that a route names is among the targets.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where Fanway listens, and the bounds of what comes in.
     pub server: Server,
     /// Where messages are kept.
     pub store: Store,
+    /// How those are told who name a URL themselves.
+    pub callbacks: Callbacks,
     /// The APIs that are called.
     pub targets: BTreeMap<TargetName, Target>,
-    /// What is accepted, in the order of the file.
+    /// What is accepted, in the order of the files.
     pub routes: Vec<Route>,
+    /// Every file and folder that was read, for watching: the config's own, main file first, and
+    /// those of `${file:…}`. A relative one starts at the working directory.
+    pub files: Vec<PathBuf>,
+    /// What tells this config from others: the first 64 bits of a SHA-256, as 16 hexadecimal
+    /// digits, over the names and contents of the config's files and the values that were put in
+    /// for `${…}`. The folder of the main file doesn't count.
+    pub fingerprint: String,
     /// What is allowed and yet probably not meant.
     pub warnings: Vec<Problem>,
 }
+
+/// For what the main file may leave to an included one.
+const REQUIRED: Default = Default::Depends("**required**, here or in an included file");
 
 pub(crate) static SECTION: Section = Section {
     about: "The config of a Fanway gateway.",
@@ -49,6 +61,12 @@ pub(crate) static SECTION: Section = Section {
             about: "The version of this format. A file without it is version 1 for ever.",
         },
         Key {
+            name: "include",
+            kind: Kind::List(&Kind::Source),
+            default: Default::Unset,
+            about: "Files with more targets and routes, and folders, of which each `*.yaml` and `*.yml` is read, by name, not those in folders below and not those whose name begins with a dot. A relative path starts at the folder of this file. An included file has `targets` and `routes` only; no name stands twice.",
+        },
+        Key {
             name: "server",
             kind: Kind::Section(&server::SECTION),
             default: Default::Unset,
@@ -61,15 +79,21 @@ pub(crate) static SECTION: Section = Section {
             about: "Where messages are kept, how surely and for how long.",
         },
         Key {
+            name: "callbacks",
+            kind: Kind::Section(&callbacks::SECTION),
+            default: Default::Unset,
+            about: "How senders are told who name a URL themselves, in `Fanway-Callback`. A route's `callback` says which they may name.",
+        },
+        Key {
             name: "targets",
             kind: Kind::Named(&targets::SECTION),
-            default: Default::Required,
+            default: REQUIRED,
             about: "The APIs that Fanway calls, by name.",
         },
         Key {
             name: "routes",
             kind: Kind::Named(&routes::SECTION),
-            default: Default::Required,
+            default: REQUIRED,
             about: "What Fanway accepts, by name.",
         },
     ],
@@ -88,99 +112,112 @@ routes:
     send: [inventory]";
 
 impl Config {
-    /// Reads a config from a file.
+    /// Reads a config from a file, and from those that it includes.
     ///
     /// # Errors
     /// Where the file can't be read, and otherwise with all that is wrong with it.
     pub fn load(path: &Path, environment: &dyn Environment) -> Result<Self, Errors> {
-        let file = path.display().to_string();
-        let unreadable =
-            |message| Errors::new(vec![Problem::with_file(Code::Unreadable, &file, message)]);
-        let bytes =
-            fs::read(path).map_err(|error| unreadable(format!("can't be read: {error}")))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = good.split(|byte| *byte == b'\n').count();
-            unreadable(format!("is not UTF-8 in line {line}"))
-        })?;
-        Self::parse(&text, &file, environment)
+        match document::read_text(path) {
+            Ok(text) => Self::read(path, &text, environment),
+            Err(message) => {
+                let file = path.display().to_string();
+                let problem = Problem::with_file(Code::Unreadable, file, message);
+                Err(Errors::new(vec![problem], vec![path.to_owned()]))
+            }
+        }
     }
 
-    /// Reads a config from a text; `file` is what problems call it.
+    /// Reads a config from a text, and from the files that it includes; `file` is what problems
+    /// call it, what relative paths of `include` start beside, and the first of `files`, whether
+    /// it is there or not.
     ///
     /// # Errors
     /// With all that is wrong with it.
     pub fn parse(text: &str, file: &str, environment: &dyn Environment) -> Result<Self, Errors> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let check = Check::new(file, text, environment);
-        let root = yaml::read(text, |finding| check.report(finding)).unwrap_or_else(|finding| {
-            // Without a tree nobody knows where credentials stand.
-            hidden::hide_lines(&check);
-            check.report(*finding);
-            None
-        });
-        let config = match &root {
-            Some(root) => {
-                hidden::hide_values(&check, root);
-                Fields::read(&check, root, &SECTION, read)
-            }
+        Self::read(Path::new(file), text, environment)
+    }
+
+    fn read(path: &Path, text: &str, environment: &dyn Environment) -> Result<Self, Errors> {
+        let check = Check::new(path, environment);
+        check.sources.note(path);
+        let sections = document::read(&check, path, text).and_then(|main| match &main.root {
+            Some(root) => Fields::read(&check, root, &SECTION, |fields| read(fields, path)),
             None => {
-                report_empty(&check);
+                report_empty(&check, main.file);
                 None
             }
-        };
-        let (errors, warnings) = check.finish();
-        match config {
-            Some(config) if errors.is_empty() => Ok(Self { warnings, ..config }),
-            _ => Err(Errors::new(errors)),
+        });
+        let found = check.finish();
+        match sections {
+            Some(sections) if found.errors.is_empty() => Ok(Self {
+                server: sections.server,
+                store: sections.store,
+                callbacks: sections.callbacks,
+                targets: sections.targets,
+                routes: sections.routes,
+                files: found.files,
+                fingerprint: found.fingerprint,
+                warnings: found.warnings,
+            }),
+            _ => Err(Errors::new(found.errors, found.files)),
         }
     }
 }
 
-fn report_empty(check: &Check<'_>) {
+fn report_empty(check: &Check<'_>, file: File) {
     if !check.has_errors() {
         let finding = Finding::new(
             Code::Missing,
-            Span::one(1, 1),
+            Span::one(file, 1, 1),
             "there is nothing in this file".to_owned(),
         );
         check.report(finding.hint(SMALLEST));
     }
 }
 
-fn read(fields: &Fields<'_>) -> Option<Config> {
+/// What stands in the files.
+struct Sections {
+    server: Server,
+    store: Store,
+    callbacks: Callbacks,
+    targets: BTreeMap<TargetName, Target>,
+    routes: Vec<Route>,
+}
+
+/// Reads the main file, whose path is `main`, and those that it includes.
+fn read(fields: &Fields<'_>, main: &Path) -> Option<Sections> {
     let check = fields.check;
     let version: Option<u32> = fields.value("version");
+    let included = include::read(fields, "include", main);
     let server = fields.section("server", server::read);
     let store = fields.section("store", store::read);
-    let target_entries = named(fields, "targets");
-    let route_entries = named(fields, "routes");
-    let known = KnownTargets::new(
-        target_entries
-            .iter()
-            .copied()
-            .flatten()
-            .map(|entry| entry.key.as_str()),
-    );
-    let targets = target_entries.map(|entries| {
-        entries
-            .iter()
-            .map(|entry| read_target(check, entry))
-            .collect::<Vec<_>>()
-    });
-    let routes = route_entries.and_then(|entries| routes::read_all(check, entries, &known));
-    if route_entries.is_some() {
-        warn_unused(check, target_entries.unwrap_or_default(), &known);
+    let callbacks = fields.section("callbacks", callbacks::read);
+    let (targets, routes) = include::gather(fields, &included);
+    let known = if targets.is_partial {
+        KnownTargets::some(&targets.entries)
+    } else {
+        KnownTargets::all(&targets.entries)
+    };
+    let beside = Beside {
+        targets: &known,
+        messages: store.as_ref().map(|store| store.keep.messages),
+        messages_span: written(fields, "store", &["keep", "messages"]).map(|node| node.span),
+        signs_callbacks: written(fields, "callbacks", &["sign"]).is_some(),
+    };
+    let read_targets = targets::read_all(check, &targets.entries, &known);
+    let read_routes = routes::read_all(check, &routes.entries, &beside);
+    if !routes.is_partial && !routes.entries.is_empty() {
+        warn_unused(check, &targets.entries, &known);
     }
     version?;
     let (server, store) = (server?, store?);
     check_body(fields, &server, &store);
-    Some(Config {
+    Some(Sections {
         server,
         store,
-        targets: targets?.into_iter().collect::<Option<_>>()?,
-        routes: routes?,
-        warnings: Vec::new(),
+        callbacks: callbacks?,
+        targets: read_targets?,
+        routes: read_routes?,
     })
 }
 
@@ -191,8 +228,8 @@ fn check_body(fields: &Fields<'_>, server: &Server, store: &Store) {
     if max_body <= most {
         return;
     }
-    let written_segment = written(fields, "store", "segment");
-    if let Some(node) = written(fields, "server", "max_body") {
+    let written_segment = written(fields, "store", &["segment"]);
+    if let Some(node) = written(fields, "server", &["max_body"]) {
         let message = format!("\"max_body\" is more than fits into a segment of {segment}: {most}");
         let finding = Finding::new(Code::Fit, node.span, message);
         fields.check.report(match written_segment {
@@ -209,39 +246,21 @@ fn check_body(fields: &Fields<'_>, server: &Server, store: &Store) {
     }
 }
 
-/// What was written for a key of a section.
-fn written<'a>(fields: &Fields<'a>, section: &'static str, key: &str) -> Option<&'a Node> {
-    let yaml::Value::Mapping(entries) = &fields.entry(section)?.node.value else {
-        return None;
-    };
-    let entry = entries.iter().find(|entry| entry.key == key)?;
-    Some(&entry.node)
+/// What was written below a section.
+fn written<'n>(fields: &Fields<'n>, section: &'static str, path: &[&str]) -> Option<&'n Node> {
+    path.iter()
+        .try_fold(&fields.entry(section)?.node, |node, key| {
+            match &node.value {
+                yaml::Value::Mapping(entries) => {
+                    let entry = entries.iter().find(|entry| entry.key == *key);
+                    entry.map(|entry| &entry.node)
+                }
+                yaml::Value::Scalar(_) | yaml::Value::Sequence(_) => None,
+            }
+        })
 }
 
-/// The entries of a mapping that has to be there, and has to have some.
-fn named<'a>(fields: &Fields<'a>, name: &'static str) -> Option<&'a [Entry]> {
-    let entry = fields.required(name)?;
-    let is_empty = |node: &Node| {
-        node.is_nothing()
-            || matches!(&node.value, yaml::Value::Mapping(entries) if entries.is_empty())
-    };
-    if is_empty(&entry.node) {
-        let message = format!("there is nothing under \"{name}\"");
-        fields
-            .check
-            .report(Finding::new(Code::Missing, entry.key_span, message));
-        return None;
-    }
-    mapping(fields.check, &entry.node, &Kind::Named(&SECTION))
-}
-
-fn read_target(check: &Check<'_>, entry: &Entry) -> Option<(TargetName, Target)> {
-    let name: Option<TargetName> = name(check, entry);
-    let target = Fields::read(check, &entry.node, &targets::SECTION, targets::read);
-    Some((name?, target?))
-}
-
-fn warn_unused(check: &Check<'_>, targets: &[Entry], known: &KnownTargets<'_>) {
+fn warn_unused(check: &Check<'_>, targets: &[&Entry], known: &KnownTargets<'_>) {
     for entry in targets.iter().filter(|entry| !known.is_used(&entry.key)) {
         check.warn(Finding::new(
             Code::Unused,

@@ -8,11 +8,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use crate::check::{Check, Finding};
-use crate::interpolation::{first_reference, resolve};
-use crate::keys::{Default, Key, Kind, Section};
+use crate::keys::{Default, Key, Section};
+use crate::nodes::{expression, report_other, scalar};
 use crate::problem::Code;
 use crate::suggestion::did_you_mean;
-use crate::value::{FromText, Refusal};
+use crate::value::FromText;
 use crate::yaml::{Entry, Node, Span, Value};
 
 /// A mapping that is being read.
@@ -122,7 +122,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn required(&self, name: &'static str) -> Option<&'a Entry> {
         let entry = self.entry(name);
         if entry.is_none() {
-            let place = Span::one(self.span.line, self.span.column);
+            let place = Span::one(self.span.file, self.span.line, self.span.column);
             let key = self.key(name);
             let finding = Finding::new(Code::Missing, place, format!("missing key \"{name}\""));
             self.check
@@ -165,161 +165,35 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// A mapping that can be left out: then there is none.
+    pub(crate) fn optional_section<T>(
+        &self,
+        name: &'static str,
+        body: impl FnOnce(&Fields<'a>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let section = self.section_of(name);
+        self.entry(name).map_or(Some(None), |entry| {
+            Fields::read(self.check, &entry.node, section, body).map(Some)
+        })
+    }
+
     /// A mapping that can be left out: then it is read as if it were empty.
     pub(crate) fn section<T>(
         &self,
         name: &'static str,
         body: impl FnOnce(&Fields<'a>) -> Option<T>,
     ) -> Option<T> {
-        let (section, _) = self
-            .key(name)
-            .kind
-            .section()
-            .expect("the table says that a mapping stands here");
+        let section = self.section_of(name);
         match self.entry(name) {
             Some(entry) => Fields::read(self.check, &entry.node, section, body),
             None => Self::read_entries(self.check, self.span, &[], section, body),
         }
     }
-}
 
-/// Reads a scalar, its references replaced.
-pub(crate) fn scalar<T: FromText>(check: &Check<'_>, node: &Node, kind: &Kind) -> Option<T> {
-    let written = scalar_text(check, node, kind)?;
-    let resolved = resolved_text(check, node, written)?;
-    let because = match T::from_text(&resolved, kind) {
-        Ok(value) => return Some(value),
-        Err(Refusal::Unexpected) => None,
-        Err(Refusal::Because(why)) => Some(why),
-        Err(Refusal::Secret(why)) => {
-            check.hide(node.span);
-            Some(why)
-        }
-    };
-    let because = because.map(|why| format!(": {why}")).unwrap_or_default();
-    let found = found(check, node);
-    let message = format!("expected {}, found {found}{because}", kind.words());
-    let finding = Finding::new(Code::Value, node.span, message);
-    let near = match kind {
-        Kind::Choice(words) => did_you_mean(&resolved, words.iter().copied()),
-        _ => String::new(),
-    };
-    check.report(match (first_reference(written), near.strip_prefix(", ")) {
-        (Some(_), _) => finding.hint("what a ${…} stands for is never shown"),
-        (None, Some(near)) => finding.hint(near),
-        (None, None) => finding,
-    });
-    None
-}
-
-/// The text of a scalar as it is written, where there is one.
-fn scalar_text<'n>(check: &Check<'_>, node: &'n Node, kind: &Kind) -> Option<&'n str> {
-    match &node.value {
-        Value::Scalar(scalar) if !node.is_nothing() => Some(&scalar.text),
-        Value::Scalar(_) | Value::Sequence(_) | Value::Mapping(_) => {
-            report_other(check, node, &kind.words());
-            None
-        }
-    }
-}
-
-/// The text with its references replaced. What can't be is reported.
-fn resolved_text(check: &Check<'_>, node: &Node, written: &str) -> Option<String> {
-    let unresolved = match resolve(written, check.environment) {
-        Ok(text) => return Some(text),
-        Err(unresolved) => unresolved,
-    };
-    for problem in unresolved {
-        let length = written[problem.offset..].find('}').map_or(1, |end| end + 1);
-        let place = check.place_between(node, problem.offset, problem.offset + length);
-        check.report(Finding::new(Code::Reference, place, problem.message).hint(problem.hint));
-    }
-    None
-}
-
-/// Reads an expression, nothing in it replaced, and compiles it to see whether it can be.
-pub(crate) fn expression(
-    check: &Check<'_>,
-    node: &Node,
-    kind: &Kind,
-    compile: impl FnOnce(&str) -> Result<(), (usize, String)>,
-) -> Option<String> {
-    let text = scalar_text(check, node, kind)?;
-    if let Some((offset, reference)) = first_reference(text) {
-        let message = format!("{reference} is not replaced inside expressions");
-        let hint = "credentials stand under the target's `credentials`; anything else comes from the request";
-        let place = check.place_between(node, offset, offset + reference.len());
-        check.report(Finding::new(Code::Reference, place, message).hint(hint));
-        return None;
-    }
-    if let Err((offset, message)) = compile(text) {
-        check.report(Finding::new(
-            Code::Expression,
-            check.place_within(node, offset),
-            message,
-        ));
-        return None;
-    }
-    Some(text.to_owned())
-}
-
-/// The items of a list.
-pub(crate) fn list<'n>(check: &Check<'_>, node: &'n Node, kind: &Kind) -> Option<&'n [Node]> {
-    match &node.value {
-        Value::Sequence(items) => Some(items),
-        Value::Scalar(_) | Value::Mapping(_) => {
-            report_other(check, node, &kind.words());
-            None
-        }
-    }
-}
-
-/// The entries of a mapping whose keys people choose.
-pub(crate) fn mapping<'n>(check: &Check<'_>, node: &'n Node, kind: &Kind) -> Option<&'n [Entry]> {
-    match &node.value {
-        Value::Mapping(entries) => Some(entries),
-        Value::Scalar(_) | Value::Sequence(_) => {
-            report_other(check, node, &kind.words());
-            None
-        }
-    }
-}
-
-/// The key of an entry as the name of something.
-pub(crate) fn name<T: FromText>(check: &Check<'_>, entry: &Entry) -> Option<T> {
-    let name = T::from_text(&entry.key, &Kind::Name).ok();
-    if name.is_none() {
-        let message = format!("expected {}, found \"{}\"", Kind::Name.words(), entry.key);
-        check.report(Finding::new(Code::Value, entry.key_span, message));
-    }
-    name
-}
-
-fn report_other(check: &Check<'_>, node: &Node, expected: &str) {
-    let message = format!("expected {expected}, found {}", found(check, node));
-    check.report(Finding::new(Code::Value, node.span, message));
-}
-
-/// Whether something is put in where a node is read.
-pub(crate) fn has_reference(node: &Node) -> bool {
-    match &node.value {
-        Value::Scalar(scalar) => first_reference(&scalar.text).is_some(),
-        Value::Sequence(_) | Value::Mapping(_) => false,
-    }
-}
-
-/// A node as a message names it: as it is written, and not all of it.
-pub(crate) fn found(check: &Check<'_>, node: &Node) -> String {
-    const LONGEST: usize = 60;
-    match &node.value {
-        Value::Scalar(_) if check.is_hidden(node.span) => "a text that is not shown".to_owned(),
-        Value::Scalar(_) if node.is_nothing() => "nothing".to_owned(),
-        Value::Scalar(scalar) if scalar.text.chars().count() > LONGEST => {
-            let start: String = scalar.text.chars().take(LONGEST).collect();
-            format!("\"{start}…\"")
-        }
-        Value::Scalar(scalar) => format!("\"{}\"", scalar.text),
-        Value::Sequence(_) => "a list".to_owned(),
-        Value::Mapping(_) => "a mapping".to_owned(),
+    fn section_of(&self, name: &'static str) -> &'static Section {
+        let section = self.key(name).kind.section();
+        section
+            .expect("the table says that a mapping stands here")
+            .0
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::check::Check;
 use crate::interpolation::only_references;
-use crate::yaml::{Node, Value};
+use crate::yaml::{File, Node, Value};
 
 /// Keys below which credentials may stand, or might be thought to.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "credentials",
     "bearer",
     "basic",
@@ -15,8 +15,12 @@ const KEYS: [&str; 10] = [
     "token",
     "secret",
     "sign",
+    "standard_webhooks",
     "authorization",
 ];
+
+/// Words of a line that may have a secret in it: a header's value, a key for signing.
+const BESIDE_SECRETS: [&str; 3] = ["value", "webhooks", "whsec"];
 
 /// That of a header, which is no secret.
 const NAME: &str = "name";
@@ -55,16 +59,10 @@ fn hide_all(check: &Check<'_>, node: &Node) {
 }
 
 /// Hides the lines that look as if they had credentials in them, for a file that is not YAML.
-pub(crate) fn hide_lines(check: &Check<'_>) {
-    for (number, line) in check.numbered_lines() {
-        let words = line.split(|character: char| !character.is_ascii_alphanumeric());
-        // `value` is that of a header; `://` may have a password behind it.
-        if words
-            .into_iter()
-            .any(|word| is_secret(word) || word == "value")
-            || line.contains('@')
-        {
-            check.hide_line(number);
-        }
-    }
+pub(crate) fn hide_lines(check: &Check<'_>, file: File) {
+    check.hide_lines(file, |line| {
+        let mut words = line.split(|character: char| !character.is_ascii_alphanumeric());
+        // A URL may have a password before its `@`.
+        words.any(|word| is_secret(word) || BESIDE_SECRETS.contains(&word)) || line.contains('@')
+    });
 }

@@ -4,7 +4,11 @@
 //! tables come the check for unknown keys, what errors say is expected, the defaults, the JSON
 //! Schema and the table in the documentation.
 
+use std::time::Duration;
+
 use fanway_types::ByteCount;
+
+use crate::units;
 
 /// A mapping of known keys.
 pub(crate) struct Section {
@@ -40,11 +44,22 @@ pub(crate) enum Default {
 pub(crate) enum Kind {
     Address,
     Url,
+    /// Scheme, host and port, where the host may begin with `*.`.
+    Origin,
     /// A text that is never shown.
     Secret,
+    /// A secret of Standard Webhooks, which is never shown either.
+    SigningKey,
+    /// A folder.
     Path,
+    /// A file or a folder of the config itself.
+    Source,
     Flag,
     Duration(Least),
+    DurationWithin {
+        least: Duration,
+        most: Duration,
+    },
     Size {
         least: ByteCount,
         most: ByteCount,
@@ -72,6 +87,8 @@ pub(crate) enum Kind {
     Templates,
     Header,
     List(&'static Kind),
+    /// One, or a list of at least one.
+    OneOrMore(&'static Kind),
     /// A short form, or a mapping.
     Either(&'static Kind, &'static Section),
     Section(&'static Section),
@@ -99,13 +116,23 @@ impl Kind {
         match self {
             Self::Address => "an address with a port, such as 127.0.0.1:8080".to_owned(),
             Self::Url => "a URL such as https://api.example/v1".to_owned(),
+            Self::Origin => {
+                "an origin such as https://*.example.com or http://127.0.0.1:9000".to_owned()
+            }
             Self::Secret => "a text, best a reference such as ${TOKEN}".to_owned(),
+            Self::SigningKey => "`whsec_` and the base64 of 24 to 64 bytes".to_owned(),
             Self::Path => "the path of a folder".to_owned(),
+            Self::Source => "the path of a file or a folder".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Duration(Least::Zero) => "a duration such as 250ms, 10s, 1h30m or 30d".to_owned(),
             Self::Duration(Least::AboveZero) => {
                 "a duration above 0 such as 250ms, 10s, 1h30m or 30d".to_owned()
             }
+            Self::DurationWithin { least, most } => format!(
+                "a duration from {} to {}, such as 90s or 1h30m",
+                units::text(*least),
+                units::text(*most)
+            ),
             Self::Size { least, most } if most.get() == u64::MAX => {
                 format!(
                     "a size of {least} or more, such as {}",
@@ -135,6 +162,7 @@ impl Kind {
             Self::Templates => "a mapping from names to templates".to_owned(),
             Self::Header => "the name of a header".to_owned(),
             Self::List(_) => "a list".to_owned(),
+            Self::OneOrMore(each) => format!("{}; or a list of that", each.words()),
             Self::Either(short, _) => format!("{}; or a mapping", short.words()),
             Self::Section(_) => "a mapping".to_owned(),
             Self::Named(_) => "a mapping from names to mappings".to_owned(),
@@ -146,10 +174,19 @@ impl Kind {
         match self {
             Self::Address => "address".to_owned(),
             Self::Url => "URL".to_owned(),
+            Self::Origin => "origin".to_owned(),
             Self::Secret => "text".to_owned(),
-            Self::Path => "path".to_owned(),
+            Self::SigningKey => "`whsec_…`".to_owned(),
+            Self::Path | Self::Source => "path".to_owned(),
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Duration(_) => "duration".to_owned(),
+            Self::DurationWithin { least, most } => {
+                format!(
+                    "duration, {} to {}",
+                    units::text(*least),
+                    units::text(*most)
+                )
+            }
             Self::Size { least, most } if most.get() == u64::MAX => {
                 format!("size, at least {least}")
             }
@@ -175,6 +212,7 @@ impl Kind {
             Self::Templates => "names with templates".to_owned(),
             Self::Header => "header name".to_owned(),
             Self::List(each) => format!("list: {}", each.short_words()),
+            Self::OneOrMore(each) => format!("{}, or a list", each.short_words()),
             Self::Either(short, _) => format!("{}, or a mapping", short.short_words()),
             Self::Section(_) => "mapping".to_owned(),
             Self::Named(_) => "names with mappings".to_owned(),

@@ -3,22 +3,31 @@
 //! Nothing else in Fanway knows YAML, and nothing here knows who uses a value: it gives plain
 //! values, and the server makes of them what each part wants to have.
 //!
-//! A text goes this way: `yaml` makes a tree of nodes that know their place; `fields` reads
-//! mappings by tables of `keys`, which stand beside the code that reads each section (`server`,
-//! `store`, `targets`, `routes`); `check` gathers what is wrong, and `problem` shows it.
+//! A text goes this way: `document` reads a file, and `yaml` makes of it a tree of nodes that know
+//! their place; `include` brings in other files; `fields` reads mappings and `nodes` what is in
+//! them, by tables of `keys`, which stand beside the code that reads each section (`server`,
+//! `store`, `callbacks`, `targets`, `routes`); `check` gathers what is wrong, and `problem` shows
+//! it. `sources` records what all of that was read from.
 
+mod callbacks;
 mod check;
 mod config;
 mod docs;
+mod document;
 mod environment;
 mod fields;
 mod hidden;
+
+mod include;
 mod interpolation;
 mod keys;
+mod nodes;
 mod problem;
+mod restart;
 mod routes;
 mod schema;
 mod server;
+mod sources;
 mod store;
 mod suggestion;
 mod targets;
@@ -27,13 +36,15 @@ mod url;
 mod value;
 mod yaml;
 
+pub use callbacks::Callbacks;
 pub use config::Config;
 pub use docs::docs_table;
 pub use environment::{Environment, ProcessEnvironment};
 pub use problem::{Code, Errors, Place, Problem};
-pub use routes::Route;
+pub use restart::needs_restart;
+pub use routes::{Idempotency, Route};
 pub use schema::schema;
 pub use server::Server;
 pub use store::{Bodies, Keep, Store, Sync};
-pub use targets::{Credentials, Http, Target, Timeouts};
+pub use targets::{Credentials, Http, Sign, SigningKey, Target, Timeouts};
 pub use url::{HttpUrl, UrlError};

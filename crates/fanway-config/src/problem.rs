@@ -4,6 +4,7 @@
 //! shows stars where a credential is written out.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// One thing that is wrong with a config, or (as a warning) looks wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +31,11 @@ pub struct Place {
     pub column: usize,
 }
 
-/// A line of the file with a part of it underlined.
+/// A line of a file with a part of it underlined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Excerpt {
+    /// The file, where it is another one than the problem's.
+    pub(crate) file: Option<String>,
     pub(crate) place: Place,
     pub(crate) line: String,
     pub(crate) width: usize,
@@ -42,7 +45,7 @@ pub(crate) struct Excerpt {
 /// The kinds of problems; each is explained in `docs/errors/config.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
-    /// FW0101: the file can't be read.
+    /// FW0101: a file or folder can't be read.
     Unreadable,
     /// FW0102: the file isn't YAML, or uses a part of YAML that a config has no use for.
     Yaml,
@@ -56,7 +59,7 @@ pub enum Code {
     Reference,
     /// FW0107: a jq program or a template that doesn't compile.
     Expression,
-    /// FW0108: routes, steps and targets that don't fit together.
+    /// FW0108: parts that don't fit together.
     Fit,
     /// FW0109, a warning: a target that no route sends to.
     Unused,
@@ -95,10 +98,10 @@ impl Code {
 
 impl Problem {
     /// A problem with the file as a whole.
-    pub(crate) fn with_file(code: Code, file: &str, message: String) -> Self {
+    pub(crate) fn with_file(code: Code, file: String, message: String) -> Self {
         Self {
             code,
-            file: file.to_owned(),
+            file,
             place: None,
             message,
             hint: None,
@@ -109,7 +112,7 @@ impl Problem {
     /// A problem at the place of the first excerpt.
     pub(crate) fn at(
         code: Code,
-        file: &str,
+        file: String,
         message: String,
         hint: Option<String>,
         excerpts: Vec<Excerpt>,
@@ -117,7 +120,7 @@ impl Problem {
         let place = excerpts.first().map(|excerpt| excerpt.place);
         Self {
             code,
-            file: file.to_owned(),
+            file,
             place,
             message,
             hint,
@@ -152,6 +155,9 @@ impl fmt::Display for Excerpt {
         let line = self.line.replace(char::is_control, " ");
         let indent = self.place.column.saturating_sub(1);
         let mark = if self.label.is_empty() { "^" } else { "-" }.repeat(self.width.max(1));
+        if let (Some(file), Place { line, column }) = (&self.file, self.place) {
+            writeln!(f, "     ::: {file}:{line}:{column}")?;
+        }
         writeln!(f, "{:5} | {}", self.place.line, line.trim_end())?;
         write!(f, "      | {:indent$}{mark}", "")?;
         match self.label {
@@ -161,20 +167,28 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// Everything that is wrong with a config; at least one problem, in the order of the file.
+/// Everything that is wrong with a config; at least one problem, in the order of the files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Errors {
     problems: Vec<Problem>,
+    files: Vec<PathBuf>,
 }
 
 impl Errors {
     /// `problems` has at least one.
-    pub(crate) fn new(problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(problems: Vec<Problem>, files: Vec<PathBuf>) -> Self {
         debug_assert!(!problems.is_empty(), "errors without a problem");
-        Self { problems }
+        Self { problems, files }
     }
 
-    /// The problems, in the order of the file.
+    /// Every file and folder that was read or should have been: a change of one of them may mend
+    /// the config.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// The problems, in the order of the files.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems

@@ -21,9 +21,21 @@ pub fn schema() -> String {
     );
     schema.insert("title".to_owned(), json!("fanway.yaml"));
     schema.extend(section(&SECTION));
+    schema.insert("anyOf".to_owned(), complete());
     let mut text = serde_json::to_string_pretty(&schema).expect("a schema has only text keys");
     text.push('\n');
     text
+}
+
+/// What has to be there: targets and routes, unless the file leaves them to others, or is one of
+/// those and has nothing else.
+fn complete() -> Value {
+    json!([
+        { "required": ["targets", "routes"] },
+        { "required": ["include"] },
+        { "required": ["targets"], "maxProperties": 1 },
+        { "required": ["routes"], "maxProperties": 1 },
+    ])
 }
 
 fn section(section: &Section) -> Map<String, Value> {
@@ -69,10 +81,14 @@ fn default(text: &str, kind: &Kind) -> Value {
 
 fn kind(kind: &Kind) -> Map<String, Value> {
     let schema = match kind {
-        Kind::Address | Kind::Url | Kind::Path | Kind::Match | Kind::Program | Kind::Template => {
-            json!({ "type": "string" })
-        }
-        Kind::Secret | Kind::PathTemplate | Kind::Header => {
+        Kind::Address
+        | Kind::Url
+        | Kind::Origin
+        | Kind::Path
+        | Kind::Match
+        | Kind::Program
+        | Kind::Template => json!({ "type": "string" }),
+        Kind::Secret | Kind::Source | Kind::PathTemplate | Kind::Header => {
             json!({ "type": "string", "minLength": 1 })
         }
         Kind::Name => {
@@ -81,7 +97,10 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         Kind::Method => {
             json!({ "type": "string", "pattern": format!(r"^([A-Z-]+|\*)$|{REFERENCE}") })
         }
-        Kind::Duration(_) => json!({
+        Kind::SigningKey => {
+            json!({ "type": "string", "pattern": format!("^whsec_[A-Za-z0-9+/]+=*$|{REFERENCE}") })
+        }
+        Kind::Duration(_) | Kind::DurationWithin { .. } => json!({
             "type": "string",
             "pattern": format!("^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$|{REFERENCE}"),
         }),
@@ -102,6 +121,9 @@ fn kind(kind: &Kind) -> Map<String, Value> {
             json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } })
         }
         Kind::List(each) => json!({ "type": "array", "items": self::kind(each) }),
+        Kind::OneOrMore(each) => json!({
+            "anyOf": [self::kind(each), { "type": "array", "items": self::kind(each), "minItems": 1 }],
+        }),
         Kind::Either(short, long) => json!({ "anyOf": [self::kind(short), section(long)] }),
         Kind::Section(of) => Value::Object(section(of)),
         Kind::Named(each) => json!({

@@ -40,6 +40,10 @@ pub struct Server {
     pub drain: Duration,
     /// Threads that serve; `None` for one a core.
     pub threads: Option<NonZeroUsize>,
+    /// Whether the config is read again when one of its files changes.
+    pub watch: bool,
+    /// The most listeners to messages' events at a time.
+    pub followers: NonZeroUsize,
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -140,6 +144,21 @@ pub(crate) static SECTION: Section = Section {
             default: Default::Depends("one a core"),
             about: "Threads that serve requests and deliveries.",
         },
+        Key {
+            name: "watch",
+            kind: Kind::Flag,
+            default: Default::Is("true"),
+            about: "Whether the config is read again when one of its files changes: this one, what it includes, and what `${file:…}` names. One with an error changes nothing.",
+        },
+        Key {
+            name: "followers",
+            kind: Kind::Count {
+                least: 1,
+                most: 1_000_000,
+            },
+            default: Default::Is("1024"),
+            about: "The most listeners to messages' events at a time, over SSE and WebSocket together. Beyond it they get 503.",
+        },
     ],
 };
 
@@ -158,6 +177,8 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<Server> {
     let max_header_bytes = fields.value("max_header_bytes");
     let drain = fields.value("drain");
     let threads = fields.optional("threads");
+    let watch = fields.value("watch");
+    let followers = fields.value("followers");
     let server = Server {
         listen: listen?,
         admin: admin?,
@@ -171,6 +192,8 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<Server> {
         max_header_bytes: max_header_bytes?,
         drain: drain?,
         threads: threads?,
+        watch: watch?,
+        followers: followers?,
     };
     check_together(fields, &server).then_some(server)
 }

@@ -1,27 +1,46 @@
 //! `targets`: the APIs that Fanway calls, with their addresses, credentials and policies.
 
+pub(crate) mod breaker;
 mod credentials;
-mod timeouts;
+mod known;
+pub(crate) mod retry;
+pub(crate) mod sign;
+pub(crate) mod timeouts;
+mod was;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use fanway_policy::{breaker, retry};
+use fanway_policy as policy;
+use fanway_types::TargetName;
 
+use crate::check::{Check, Finding};
 use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Least, Section};
+use crate::nodes::name;
+use crate::problem::Code;
 use crate::url::HttpUrl;
 use crate::value::{FromText, Refusal};
+use crate::yaml::Entry;
 pub use credentials::Credentials;
+pub(crate) use known::KnownTargets;
+pub use sign::{Sign, SigningKey};
 pub use timeouts::Timeouts;
+use was::Adopted;
 
 /// What stands under a target's name.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Its address; a step's path is appended to it.
     pub url: HttpUrl,
+    /// The names that it had: what waits for a target of that name is its to send. None of them
+    /// is a target's, and none stands under two targets.
+    pub was: Vec<TargetName>,
     /// How Fanway shows who it is.
     pub credentials: Option<Credentials>,
+    /// How attempts are signed.
+    pub sign: Option<Sign>,
     /// How long an attempt may take.
     pub timeouts: Timeouts,
     /// The version of HTTP that is spoken.
@@ -29,11 +48,11 @@ pub struct Target {
     /// How long a connection is held open without use.
     pub idle: Duration,
     /// When a failed attempt is made again.
-    pub retry: retry::Params,
+    pub retry: policy::retry::Params,
     /// The most attempts at a time.
     pub concurrency: NonZeroUsize,
     /// When the lane is held because the target is unwell.
-    pub breaker: breaker::Params,
+    pub breaker: policy::breaker::Params,
 }
 
 /// The version of HTTP that a target is called with.
@@ -58,8 +77,6 @@ impl FromText for Http {
     }
 }
 
-const LATER: &str = "not in this release";
-
 pub(crate) static SECTION: Section = Section {
     about: "An API that Fanway calls.",
     elsewhere: &[
@@ -67,8 +84,6 @@ pub(crate) static SECTION: Section = Section {
             "rate",
             "limits on the rate are not in this release; `concurrency` bounds how many attempts run at a time",
         ),
-        ("sign", "signing is not in this release; `credentials` are"),
-        ("was", LATER),
         (
             "ca",
             "not in this release; the system's certificates are trusted",
@@ -86,10 +101,22 @@ pub(crate) static SECTION: Section = Section {
             about: "Its address. `http` or `https`, without user, query and fragment. A step's `path` is appended to it.",
         },
         Key {
+            name: "was",
+            kind: Kind::List(&Kind::Name),
+            default: Default::Unset,
+            about: "Names that it had before. It adopts what still waits for a target of such a name. None of them may be a target's today, or stand under two targets.",
+        },
+        Key {
             name: "credentials",
             kind: Kind::Section(&credentials::SECTION),
             default: Default::Unset,
             about: "How Fanway shows who it is: one of `bearer`, `basic` and `header`.",
+        },
+        Key {
+            name: "sign",
+            kind: Kind::Section(&sign::SECTION),
+            default: Default::Unset,
+            about: "How attempts are signed, so that the target can tell that they are Fanway's.",
         },
         Key {
             name: "timeout",
@@ -111,7 +138,7 @@ pub(crate) static SECTION: Section = Section {
         },
         Key {
             name: "retry",
-            kind: Kind::Section(&RETRY),
+            kind: Kind::Section(&retry::SECTION),
             default: Default::Unset,
             about: "When a failed attempt is made again, and when a delivery is given up.",
         },
@@ -126,176 +153,65 @@ pub(crate) static SECTION: Section = Section {
         },
         Key {
             name: "breaker",
-            kind: Kind::Section(&BREAKER),
+            kind: Kind::Section(&breaker::SECTION),
             default: Default::Unset,
             about: "When deliveries are held because the target is unwell. While they are, none of their attempts are used up.",
         },
     ],
 };
 
-static RETRY: Section = Section {
-    about: "When a failed attempt is made again, and when a delivery is given up.",
-    elsewhere: &[],
-    keys: &[
-        Key {
-            name: "first",
-            kind: Kind::Duration(Least::Zero),
-            default: Default::Is("1s"),
-            about: "The longest wait before the second attempt. Each wait is drawn at random from zero up to the longest.",
-        },
-        Key {
-            name: "factor",
-            kind: Kind::Number {
-                least: 1.0,
-                most: 100.0,
-            },
-            default: Default::Is("2"),
-            about: "How much longer the longest wait gets with each attempt.",
-        },
-        Key {
-            name: "max",
-            kind: Kind::Duration(Least::Zero),
-            default: Default::Is("1h"),
-            about: "Where the waits stop growing.",
-        },
-        Key {
-            name: "attempts",
-            kind: Kind::Count {
-                least: 1,
-                most: u32::MAX,
-            },
-            default: Default::Is("100"),
-            about: "Attempts before the delivery becomes a dead letter.",
-        },
-        Key {
-            name: "give_up_after",
-            kind: Kind::Duration(Least::Zero),
-            default: Default::Is("3d"),
-            about: "Time before the delivery becomes a dead letter, whatever attempts are left.",
-        },
-        Key {
-            name: "on",
-            kind: Kind::Choice(&["transient", "knative", "standard-webhooks"]),
-            default: Default::Is("transient"),
-            about: "Which failures are worth another attempt. `transient`: no answer, 408, 425, 429, 500, 502, 503, 504; `knative`: no answer, 404, 409, 429, 5xx; `standard-webhooks`: everything but 2xx and 410.",
-        },
-        Key {
-            name: "max_pause",
-            kind: Kind::Duration(Least::Zero),
-            default: Default::Is("1h"),
-            about: "The longest `Retry-After` that is obeyed; a longer one counts as this.",
-        },
-    ],
-};
+/// Reads all targets. What is wrong with one doesn't keep the others from being read.
+pub(crate) fn read_all(
+    check: &Check<'_>,
+    entries: &[&Entry],
+    known: &KnownTargets<'_>,
+) -> Option<BTreeMap<TargetName, Target>> {
+    let adopted = Adopted::new(known);
+    let read_one = |entry: &&Entry| {
+        let name = name(check, entry).filter(|name| is_free(check, entry, name));
+        let target = Fields::read(check, &entry.node, &SECTION, |fields| {
+            read(fields, &adopted)
+        });
+        Some((name?, target?))
+    };
+    let read: Vec<Option<(TargetName, Target)>> = entries.iter().map(read_one).collect();
+    read.into_iter().collect()
+}
 
-static BREAKER: Section = Section {
-    about: "When deliveries are held because the target is unwell.",
-    elsewhere: &[],
-    keys: &[
-        Key {
-            name: "consecutive",
-            kind: Kind::Count {
-                least: 1,
-                most: u32::MAX,
-            },
-            default: Default::Is("10"),
-            about: "Failures in a row that open it.",
-        },
-        Key {
-            name: "failure_ratio",
-            kind: Kind::Number {
-                least: 0.001,
-                most: 1.0,
-            },
-            default: Default::Is("0.5"),
-            about: "The share of failures within `window` that opens it.",
-        },
-        Key {
-            name: "minimum",
-            kind: Kind::Count {
-                least: 0,
-                most: u32::MAX,
-            },
-            default: Default::Is("20"),
-            about: "Attempts within `window` below which `failure_ratio` says nothing.",
-        },
-        Key {
-            name: "window",
-            kind: Kind::Duration(Least::AboveZero),
-            default: Default::Is("10s"),
-            about: "How far back `failure_ratio` looks.",
-        },
-        Key {
-            name: "open_for",
-            kind: Kind::Duration(Least::AboveZero),
-            default: Default::Is("30s"),
-            about: "How long it stays open before a probe is sent.",
-        },
-        Key {
-            name: "probes",
-            kind: Kind::Count {
-                least: 1,
-                most: u32::MAX,
-            },
-            default: Default::Is("3"),
-            about: "Probes that must succeed, one after the other, before it closes.",
-        },
-    ],
-};
+/// Whether a name is no callback lane's: those are named by hashes, so that nobody has to.
+fn is_free(check: &Check<'_>, entry: &Entry, name: &TargetName) -> bool {
+    let hash = name.as_str().strip_prefix("callback_");
+    let is_taken = hash
+        .is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if is_taken {
+        let message = "that is how lanes of callbacks to senders are named".to_owned();
+        let finding = Finding::new(Code::Value, entry.key_span, message);
+        check.report(finding.hint("any other name is free"));
+    }
+    !is_taken
+}
 
-pub(crate) fn read(fields: &Fields<'_>) -> Option<Target> {
+fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
     let url = fields.value("url");
-    let credentials = credentials::read(fields, "credentials");
+    let was = adopted.read(fields, "was");
+    let credentials = fields.optional_section("credentials", credentials::read);
+    let sign = fields.optional_section("sign", sign::read);
     let timeouts = timeouts::read(fields, "timeout");
     let http = fields.value("http");
     let idle = fields.value("idle");
-    let retry = fields.section("retry", read_retry);
+    let retry = fields.section("retry", retry::read);
     let concurrency = fields.value("concurrency");
-    let breaker = fields.section("breaker", read_breaker);
+    let breaker = fields.section("breaker", breaker::read);
     Some(Target {
         url: url?,
+        was: was?,
         credentials: credentials?,
+        sign: sign?,
         timeouts: timeouts?,
         http: http?,
         idle: idle?,
         retry: retry?,
         concurrency: concurrency?,
         breaker: breaker?,
-    })
-}
-
-fn read_retry(fields: &Fields<'_>) -> Option<retry::Params> {
-    let first = fields.value("first");
-    let factor = fields.value("factor");
-    let max = fields.value("max");
-    let attempts = fields.value("attempts");
-    let give_up_after = fields.value("give_up_after");
-    let on = fields.value("on");
-    let max_pause = fields.value("max_pause");
-    Some(retry::Params {
-        first: first?,
-        factor: factor?,
-        max: max?,
-        attempts: attempts?,
-        give_up_after: give_up_after?,
-        on: on?,
-        max_pause: max_pause?,
-    })
-}
-
-fn read_breaker(fields: &Fields<'_>) -> Option<breaker::Params> {
-    let consecutive = fields.value("consecutive");
-    let failure_ratio = fields.value("failure_ratio");
-    let minimum = fields.value("minimum");
-    let window = fields.value("window");
-    let open_for = fields.value("open_for");
-    let probes = fields.value("probes");
-    Some(breaker::Params {
-        consecutive: consecutive?,
-        failure_ratio: failure_ratio?,
-        minimum: minimum?,
-        window: window?,
-        open_for: open_for?,
-        probes: probes?,
     })
 }

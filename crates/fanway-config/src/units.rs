@@ -12,7 +12,7 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 /// Ten years: a wait beyond it is a slip, and far from where clocks overflow.
-const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
+pub(crate) const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
 
 /// Why a text is no duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,23 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Error> {
         return Err(Error::TooLong);
     }
     Ok(duration)
+}
+
+/// A duration as [`duration`] reads it: `1h30m`.
+pub(crate) fn text(duration: Duration) -> String {
+    let mut left = duration.as_millis();
+    let mut text = String::new();
+    for (unit, millis) in UNITS {
+        let count = left / u128::from(millis);
+        left %= u128::from(millis);
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    if text.is_empty() {
+        text.push_str("0s");
+    }
+    text
 }
 
 /// `None` where the text is no duration; `u64::MAX` stands for all that is more.
@@ -65,7 +82,7 @@ fn milliseconds(text: &str) -> Option<u64> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Error, duration};
+    use super::{Error, duration, text};
 
     #[track_caller]
     fn check(text: &str, expected: Result<u64, Error>) {
@@ -86,6 +103,13 @@ mod tests {
         check("1h30m", Ok(5_400_000));
         check("1s500ms", Ok(1_500));
         check("0s", Ok(0));
+    }
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        for written in ["0s", "1ms", "90d", "1h30m", "1d1h1m1s1ms"] {
+            assert_eq!(duration(written).map(text).as_deref(), Ok(written));
+        }
     }
 
     #[test]

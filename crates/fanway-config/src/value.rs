@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fanway_policy::retry::Preset;
-use fanway_types::{ByteCount, PathTemplate, RouteName, Secret, StepName, TargetName};
+use fanway_types::{
+    AllowedOrigin, ByteCount, OriginError, PathTemplate, RouteName, Secret, StepName, TargetName,
+};
 use http::Method;
 
 use crate::keys::{Kind, Least};
@@ -43,9 +45,13 @@ fn expected<T>(value: Option<T>) -> Result<T, Refusal> {
 
 impl FromText for Duration {
     fn from_text(text: &str, kind: &Kind) -> Result<Self, Refusal> {
-        let may_be_zero = matches!(short(kind), Kind::Duration(Least::Zero));
+        let fits = |duration: &Self| match short(kind) {
+            Kind::Duration(Least::AboveZero) => !duration.is_zero(),
+            Kind::DurationWithin { least, most } => (least..=most).contains(&duration),
+            _ => true,
+        };
         match units::duration(text) {
-            Ok(duration) if may_be_zero || !duration.is_zero() => Ok(duration),
+            Ok(duration) if fits(&duration) => Ok(duration),
             Ok(_) | Err(units::Error::Form) => Err(Refusal::Unexpected),
             Err(error @ units::Error::TooLong) => Err(Refusal::Because(error.to_string())),
         }
@@ -124,6 +130,20 @@ impl FromText for HttpUrl {
                 Refusal::Because(error.to_string())
             }
             _ => Refusal::Secret(error.to_string()),
+        })
+    }
+}
+
+impl FromText for AllowedOrigin {
+    fn from_text(text: &str, _: &Kind) -> Result<Self, Refusal> {
+        text.parse().map_err(|error: OriginError| {
+            let why = error.to_string();
+            // What stands before an `@` may be a password.
+            if text.contains('@') {
+                Refusal::Secret(why)
+            } else {
+                Refusal::Because(why)
+            }
         })
     }
 }

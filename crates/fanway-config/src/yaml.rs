@@ -18,9 +18,14 @@ pub(crate) const MOST_NODES: usize = 100_000;
 /// How deep nodes may be nested; a config needs eight.
 pub(crate) const DEEPEST: usize = 32;
 
+/// Which of a config's files, in the order in which they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct File(pub(crate) usize);
+
 /// Where something stands: from its first character to just behind its last. All count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Span {
+    pub(crate) file: File,
     pub(crate) line: usize,
     pub(crate) column: usize,
     pub(crate) end_line: usize,
@@ -29,8 +34,9 @@ pub(crate) struct Span {
 
 impl Span {
     /// A single character.
-    pub(crate) fn one(line: usize, column: usize) -> Self {
+    pub(crate) fn one(file: File, line: usize, column: usize) -> Self {
         Self {
+            file,
             line,
             column,
             end_line: line,

@@ -4,8 +4,9 @@ use fanway_types::{PathTemplate, PathTemplateError, Segment};
 use http::Method;
 
 use crate::check::{Check, Finding};
-use crate::fields::{Fields, found, has_reference, scalar};
+use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Section};
+use crate::nodes::{found, has_reference, scalar};
 use crate::problem::Code;
 use crate::value::{FromText, Refusal};
 use crate::yaml::{Node, Span, Value};

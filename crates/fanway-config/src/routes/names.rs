@@ -9,8 +9,9 @@ use fanway_types::{Plan, Step};
 
 use super::steps::{placed, plain};
 use crate::check::{Check, Finding};
-use crate::fields::{Fields, expression, found, has_reference, list, mapping, scalar};
+use crate::fields::Fields;
 use crate::keys::Kind;
+use crate::nodes::{expression, found, has_reference, list, mapping, scalar};
 use crate::problem::Code;
 use crate::yaml::{Node, Span};
 
@@ -144,6 +145,8 @@ fn allowed(put: impl FnOnce(&mut Step)) -> Result<(), String> {
     let problem = CompiledPlan::compile(&Plan {
         route,
         steps: vec![step],
+        callback: None,
+        on_dead: None,
     })
     .err();
     match problem.and_then(|problems| problems.into_iter().next()) {

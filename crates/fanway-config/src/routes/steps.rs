@@ -1,18 +1,16 @@
 //! `send`: the steps of a route.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-
 use fanway_transform::{CompileError, Landing, Program, Template};
 use fanway_types::{Step, StepName, TargetName};
 use http::Method;
 
 use super::names;
 use crate::check::{Check, Finding};
-use crate::fields::{Fields, found, list, scalar};
+use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Section};
+use crate::nodes::{found, list};
 use crate::problem::Code;
-use crate::suggestion::did_you_mean;
+use crate::targets::KnownTargets;
 use crate::yaml::{Node, Value};
 
 pub(crate) static SECTION: Section = Section {
@@ -91,48 +89,6 @@ pub(crate) static SECTION: Section = Section {
         },
     ],
 };
-
-/// The targets that there are, and those that steps send to.
-pub(crate) struct KnownTargets<'a> {
-    names: BTreeSet<&'a str>,
-    used: RefCell<BTreeSet<String>>,
-}
-
-impl<'a> KnownTargets<'a> {
-    pub(crate) fn new(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self {
-            names: names.into_iter().collect(),
-            used: RefCell::default(),
-        }
-    }
-
-    /// Whether a step sends to the target.
-    pub(crate) fn is_used(&self, name: &str) -> bool {
-        self.used.borrow().contains(name)
-    }
-
-    fn has(&self, target: &TargetName) -> bool {
-        self.names.contains(target.as_str())
-    }
-
-    /// Reads the name of a target, and reports it where there is none of that name.
-    fn read(&self, check: &Check<'_>, node: &Node) -> Option<TargetName> {
-        let target: TargetName = scalar(check, node, &Kind::Name)?;
-        self.used.borrow_mut().insert(target.to_string());
-        if !self.has(&target) {
-            let names: Vec<&str> = self.names.iter().copied().collect();
-            let near = did_you_mean(target.as_str(), names.iter().copied());
-            let message = format!("no target is named {}{near}", found(check, node));
-            let finding = Finding::new(Code::Fit, node.span, message);
-            check.report(if near.is_empty() && !names.is_empty() {
-                finding.hint(format!("there are: {}", names.join(", ")))
-            } else {
-                finding
-            });
-        }
-        Some(target)
-    }
-}
 
 /// What could be read of a step.
 #[derive(Default)]
@@ -218,6 +174,7 @@ pub(super) fn plain(target: &TargetName, name: StepName) -> Step {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        origin: None,
     }
 }
 
@@ -267,6 +224,7 @@ fn read_parts(
         critical: critical?,
         forward: forward.headers,
         forward_query: forward.query,
+        origin: None,
     })
 }
 

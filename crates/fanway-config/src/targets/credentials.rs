@@ -98,7 +98,7 @@ static HEADER: Section = Section {
 };
 
 /// Headers that HTTP or Fanway itself sets on an attempt.
-const TAKEN: [&str; 14] = [
+const TAKEN: [&str; 17] = [
     "connection",
     "content-length",
     "content-type",
@@ -113,6 +113,9 @@ const TAKEN: [&str; 14] = [
     "transfer-encoding",
     "upgrade",
     "user-agent",
+    "webhook-id",
+    "webhook-signature",
+    "webhook-timestamp",
 ];
 
 impl FromText for HeaderName {
@@ -127,13 +130,7 @@ impl FromText for HeaderName {
     }
 }
 
-pub(crate) fn read(fields: &Fields<'_>, name: &'static str) -> Option<Option<Credentials>> {
-    fields.entry(name).map_or(Some(None), |entry| {
-        Fields::read(fields.check, &entry.node, &SECTION, read_one).map(Some)
-    })
-}
-
-fn read_one(fields: &Fields<'_>) -> Option<Credentials> {
+pub(crate) fn read(fields: &Fields<'_>) -> Option<Credentials> {
     let bearer: Option<Option<Secret>> = fields.optional("bearer");
     let basic = fields
         .entry("basic")

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScanError};
 
-use super::{DEEPEST, Entry, MOST_NODES, Node, Scalar, Span, Value};
+use super::{DEEPEST, Entry, File, MOST_NODES, Node, Scalar, Span, Value};
 use crate::check::Finding;
 use crate::problem::Code;
 
@@ -14,7 +14,11 @@ use crate::problem::Code;
 ///
 /// # Errors
 /// With the one finding behind which nothing can be read.
-pub(crate) fn read(text: &str, report: impl FnMut(Finding)) -> Result<Option<Node>, Box<Finding>> {
+pub(crate) fn read(
+    file: File,
+    text: &str,
+    report: impl FnMut(Finding),
+) -> Result<Option<Node>, Box<Finding>> {
     let mut builder = Builder {
         report,
         open: Vec::new(),
@@ -23,15 +27,16 @@ pub(crate) fn read(text: &str, report: impl FnMut(Finding)) -> Result<Option<Nod
         nodes: 0,
     };
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| not_yaml(text, &error))?;
-        builder.take(event, Span::between(span.start, span.end))?;
+        let (event, span) = event.map_err(|error| not_yaml(file, text, &error))?;
+        builder.take(event, Span::between(file, span.start, span.end))?;
     }
     Ok(builder.root)
 }
 
 impl Span {
-    fn between(start: Marker, end: Marker) -> Self {
+    fn between(file: File, start: Marker, end: Marker) -> Self {
         Self {
+            file,
             line: start.line(),
             column: start.col() + 1,
             end_line: end.line(),
@@ -45,9 +50,9 @@ fn refusal(span: Span, message: impl Into<String>) -> Box<Finding> {
     Box::new(Finding::new(Code::Yaml, span, message.into()))
 }
 
-fn not_yaml(text: &str, error: &ScanError) -> Box<Finding> {
+fn not_yaml(file: File, text: &str, error: &ScanError) -> Box<Finding> {
     let marker = error.marker();
-    let place = Span::one(marker.line(), marker.col() + 1);
+    let place = Span::one(file, marker.line(), marker.col() + 1);
     let line = text.lines().nth(marker.line().saturating_sub(1));
     let mut indentation = line
         .unwrap_or_default()

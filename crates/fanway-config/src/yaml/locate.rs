@@ -33,7 +33,7 @@ pub(crate) fn locate(lines: &[String], span: Span, scalar: &Scalar, offset: usiz
             (found.line, found.column)
         }
     };
-    Some(Span::one(place.0, place.1))
+    Some(Span::one(span.file, place.0, place.1))
 }
 
 /// A character as the text has it, and where the file has it. Columns count from 1.
@@ -138,12 +138,14 @@ impl Iterator for Written<'_> {
 #[cfg(test)]
 mod tests {
     use super::locate;
-    use crate::yaml::{Value, read};
+    use crate::yaml::{File, Value, read};
 
     /// Looks for `mark` in the value of the only key, and expects it at a line and column.
     #[track_caller]
     fn check(text: &str, mark: &str, expected: (usize, usize)) {
-        let root = read(text, |_| ()).expect("YAML").expect("a document");
+        let root = read(File(0), text, |_| ())
+            .expect("YAML")
+            .expect("a document");
         let Value::Mapping(entries) = root.value else {
             panic!("no mapping")
         };
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn the_end_is_just_behind_the_last_character() {
         check("k: .a |", "", (1, 4));
-        let root = read("k: '.a | '", |_| ())
+        let root = read(File(0), "k: '.a | '", |_| ())
             .expect("YAML")
             .expect("a document");
         let Value::Mapping(entries) = root.value else {
@@ -194,7 +196,9 @@ mod tests {
 
     #[test]
     fn a_place_behind_an_anchor_is_not_guessed() {
-        let root = read("k: &x .a", |_| ()).expect("YAML").expect("a document");
+        let root = read(File(0), "k: &x .a", |_| ())
+            .expect("YAML")
+            .expect("a document");
         let Value::Mapping(entries) = root.value else {
             panic!("no mapping")
         };

@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 
 use fanway_config::{Config, Environment, ProcessEnvironment};
 
-/// An environment in which everything is set.
+/// An environment in which everything is set, and can be a secret for signing.
 struct Complete;
+
+const VALUE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 impl Environment for Complete {
     fn variable(&self, _: &str) -> Result<String, VarError> {
-        Ok("value".to_owned())
+        Ok(VALUE.to_owned())
     }
 
     fn file(&self, _: &Path) -> io::Result<String> {
-        Ok("value".to_owned())
+        Ok(VALUE.to_owned())
     }
 }
 
@@ -52,6 +54,22 @@ fn every_example_is_right() {
             path.display(),
             config.warnings
         );
+    }
+}
+
+#[test]
+fn every_whole_config_in_the_documentation_is_right() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let blocks = page.split("```yaml\n").skip(1);
+    let blocks = blocks.filter_map(|block| block.split("```").next());
+    let is_whole = |text: &&str| text.contains("targets:\n") && text.contains("routes:\n");
+    let whole: Vec<&str> = blocks.filter(is_whole).collect();
+    assert_eq!(whole.len(), 2, "{whole:#?}");
+    for text in whole {
+        let config = Config::parse(text, "configuration.md", &Complete);
+        let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
 }
 

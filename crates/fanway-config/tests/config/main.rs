@@ -1,12 +1,18 @@
 //! What a config file becomes, and what is said about one that is wrong.
 
+mod callbacks;
 mod documentation;
 mod errors;
 mod examples;
 mod expressions;
 mod fitting;
+mod generations;
+mod including;
 mod references;
+mod renames;
 mod rendering;
 mod robustness;
 mod scene;
+mod signing;
+mod terms;
 mod values;

@@ -15,8 +15,11 @@ store:
   path: '${DATA:-./data}'
   sync: interval
   keep: { messages: 24h, bodies: all }
+callbacks: { sign: { standard_webhooks: ['${SIGNING}'] }, timeout: 5s, origins: 2 }
 targets:
   stock:
+    was: [depot, "${TARGET}"]
+    sign: { standard_webhooks: "${SIGNING}" }
     url: ${HOOK}
     credentials: { basic: { user: me, password: "${PASSWORD}" } }
     timeout: &patient { connect: 1s, whole: 1m30s }
@@ -39,6 +42,11 @@ routes:
           .items
           | length > 0
         forward: [x-request-id, query]
+    idempotency: { required: true, keep: 1h }
+    not_before: 10m
+    expires: 1h
+    callback: { to: mail, allow: ['https://*.example.com', http://127.0.0.1:9000] }
+    on_dead: mail
   rest: { match: { method: PUT, path: '/files/{rest...}' }, send: [mail] }
 "#;
 

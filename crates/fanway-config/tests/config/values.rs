@@ -21,6 +21,10 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.server.memory, ByteCount::mib(256));
     assert_eq!(config.server.max_body, ByteCount::mib(10));
     assert_eq!(config.server.threads, None);
+    assert_eq!(
+        (config.server.watch, config.server.followers.get()),
+        (true, 1024)
+    );
     assert_eq!(config.store.sync, Sync::Always);
     assert_eq!(config.store.segment, ByteCount::mib(64));
     assert_eq!(config.store.max, None);
@@ -249,6 +253,8 @@ server:
   max_header_bytes: 16KiB
   drain: 0s
   threads: 2
+  watch: false
+  followers: 5
 store:
   path: /data
   sync: interval
@@ -265,6 +271,10 @@ store:
     assert_eq!(
         (config.server.drain, config.server.threads.map(usize::from)),
         (Duration::ZERO, Some(2))
+    );
+    assert_eq!(
+        (config.server.watch, config.server.followers.get()),
+        (false, 5)
     );
     assert_eq!(config.store.sync, Sync::Interval(Duration::from_millis(50)));
     assert_eq!(config.store.max, Some(ByteCount::mib(10 * 1024)));
