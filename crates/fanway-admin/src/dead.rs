@@ -1,243 +1,290 @@
-//! `/api/v1/dead`: dead letters, listed, shown, redriven and discarded.
+//! `/api/v1/dead`: dead letters, listed, shown and discarded.
+
+pub(crate) mod redrive;
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fanway_store::dead::{Letter, Opened, Query};
-use fanway_store::{Redrive, dead};
-use fanway_types::{DeliveryId, Message, Plan, Request, RouteName, TargetName};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use fanway_store::dead::{Error, Letter, Opened, Query};
+use fanway_store::job;
+use fanway_types::{
+    DeadReason, DeliveryId, MessageId, Request, RouteName, StepName, TargetName, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use crate::Admin;
+use crate::actor::Actor;
 use crate::cursor;
-use crate::extract::{Body, Id, Params, malformed};
-use crate::problem::{Kind, Problem};
-
-const DEFAULT_LIMIT: usize = 50;
-const MOST: usize = 500;
-const LONGEST_REASON: usize = 1024;
+use crate::extract::{Body, Id, Params, malformed, reason, text};
+use crate::moment::Moment;
+use crate::problem::Problem;
+use crate::{Admin, schema};
 
 /// Which dead letters to list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// Only those of this target.
+    #[param(value_type = Option<schema::Name>)]
     target: Option<TargetName>,
+    /// Only those of messages of this route.
+    #[param(value_type = Option<schema::Name>)]
     route: Option<RouteName>,
+    /// Only those that are dead for this reason.
+    #[param(value_type = Option<schema::ReasonWord>)]
+    reason: Option<job::Reason>,
+    /// Only those that died then or later.
+    #[param(value_type = Option<schema::When>)]
+    since: Option<Moment>,
+    /// Only those that died before.
+    #[param(value_type = Option<schema::When>)]
+    until: Option<Moment>,
+    /// Only those whose detail has this text in it, capitals or not (ASCII).
+    #[param(min_length = 1, max_length = 256)]
+    text: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<usize>,
+    /// `next` of the page before.
     cursor: Option<String>,
 }
 
+impl Filter {
+    fn query(self, now: Timestamp) -> Result<Query, Problem> {
+        let after = cursor::place(self.cursor.as_deref())?;
+        let limit = cursor::limit(self.limit)?;
+        let filter = job::Filter {
+            include: job::Include::Dead,
+            target: self.target,
+            route: self.route,
+            reason: self.reason,
+            since: self.since.map(|since| since.seen_from(now)),
+            until: self.until.map(|until| until.seen_from(now)),
+            text: self.text.map(text).transpose()?,
+        };
+        Ok(Query {
+            filter,
+            after,
+            limit,
+        })
+    }
+}
+
 /// A page of dead letters, latest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadPage {
+    /// The letters.
+    dead: Vec<DeadLetter>,
+    /// The `cursor` of the next page, where there is one.
+    next: Option<String>,
+}
+
+/// A dead letter.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadLetter {
+    /// The delivery.
+    #[schema(value_type = schema::DeliveryId)]
+    id: DeliveryId,
+    /// Its message.
+    #[schema(value_type = schema::MessageId)]
+    message: MessageId,
+    /// The route that accepted the message.
+    #[schema(value_type = schema::Name)]
+    route: RouteName,
+    /// The step.
+    #[schema(value_type = schema::Name)]
+    step: StepName,
+    /// The target.
+    #[schema(value_type = schema::Name)]
+    target: TargetName,
+    /// Why it is dead.
+    #[schema(value_type = schema::ReasonWord)]
+    reason: DeadReason,
+    /// The error, or the beginning of the target's answer.
+    detail: Option<String>,
+    /// The status code of the last answer.
+    last_status: Option<u16>,
+    /// Attempts made.
+    attempts: u32,
+    /// When it died.
+    #[schema(value_type = schema::Time)]
+    died_at: Timestamp,
+    /// The size of the message's body, in bytes.
+    size: u64,
+}
+
+impl DeadLetter {
+    fn new(letter: Letter) -> Self {
+        Self {
+            id: letter.delivery,
+            message: letter.delivery.message,
+            route: letter.route,
+            step: letter.step,
+            target: letter.target,
+            reason: letter.reason,
+            detail: letter.detail.as_deref().map(str::to_owned),
+            last_status: letter.status,
+            attempts: letter.attempts,
+            died_at: letter.died_at,
+            size: letter.size.get(),
+        }
+    }
+}
+
+/// Lists dead letters, latest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dead",
+    tag = "dead letters",
+    operation_id = "listDead",
+    params(Filter),
+    responses(
+        (status = 200, description = "A page of them.", body = DeadPage),
+        (status = 400, description = "`request_malformed`"),
+    ),
+)]
 pub(crate) async fn list(
     State(admin): State<Arc<Admin>>,
     Params(filter): Params<Filter>,
-) -> Result<Json<Value>, Problem> {
-    let page = admin.params.store.dead_letters(query(filter)?).await?;
-    let letters: Vec<Value> = page.letters.iter().map(letter).collect();
-    Ok(Json(
-        json!({"dead": letters, "next": page.next.map(cursor::encode)}),
-    ))
+) -> Result<Json<DeadPage>, Problem> {
+    let query = filter.query(admin.now())?;
+    let page = admin.params.store.dead_letters(query).await?;
+    Ok(Json(DeadPage {
+        dead: page.letters.into_iter().map(DeadLetter::new).collect(),
+        next: page.next.as_ref().map(cursor::encode),
+    }))
 }
 
-fn query(filter: Filter) -> Result<Query, Problem> {
-    let limit = filter.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MOST).contains(&limit) {
-        return Err(malformed(format!("`limit`: expected 1 to {MOST}")));
+/// A dead letter with its request.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OpenedLetter {
+    #[serde(flatten)]
+    letter: DeadLetter,
+    /// The request, where it is kept.
+    request: Option<StoredRequest>,
+}
+
+/// A request as it was received, less its credentials.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StoredRequest {
+    /// The method.
+    method: String,
+    /// The path, as sent.
+    path: String,
+    /// The query without its `?`.
+    query: Option<String>,
+    /// Names, in lower case, and values.
+    headers: Vec<(String, String)>,
+    /// The body.
+    body: StoredBody,
+}
+
+/// A body: `text` where it is some, else `base64`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StoredBody {
+    /// The body as text.
+    Text(String),
+    /// The body in base 64.
+    Base64(String),
+}
+
+impl StoredRequest {
+    fn new(request: &Request) -> Self {
+        let headers = request.headers.iter();
+        let body = match str::from_utf8(&request.body) {
+            Ok(text) => StoredBody::Text(text.to_owned()),
+            Err(_) => StoredBody::Base64(STANDARD.encode(&request.body)),
+        };
+        Self {
+            method: request.method.to_string(),
+            path: request.path.to_string(),
+            query: request.query.as_deref().map(str::to_owned),
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+                .collect(),
+            body,
+        }
     }
-    let place = |text: &String| {
-        cursor::decode(text).ok_or_else(|| malformed("`cursor`: not one that a page has given"))
-    };
-    Ok(Query {
-        target: filter.target,
-        route: filter.route,
-        after: filter.cursor.as_ref().map(place).transpose()?,
-        limit,
-    })
 }
 
-/// One dead letter with its request.
+/// Shows a dead letter with its request.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dead/{delivery}",
+    tag = "dead letters",
+    operation_id = "showDead",
+    params(("delivery" = schema::DeliveryId, Path, description = "The dead letter.")),
+    responses(
+        (status = 200, description = "The letter.", body = OpenedLetter),
+        (status = 404, description = "`dead_unknown`, `id_malformed`"),
+    ),
+)]
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
     Id(id): Id<DeliveryId>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<OpenedLetter>, Problem> {
     let opened = open(&admin, id).await?;
-    let mut view = letter(&opened.letter);
-    view["request"] = opened
-        .message
-        .map_or(Value::Null, |message| request(&message.request));
-    Ok(Json(view))
-}
-
-/// Which plan a redrive follows.
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Follow {
-    /// What the route does today.
-    #[default]
-    Current,
-    /// What it did when the message was accepted.
-    Pinned,
-}
-
-/// How to redrive.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RedriveBody {
-    #[serde(default)]
-    plan: Follow,
-}
-
-/// Makes a new delivery for a dead letter.
-pub(crate) async fn redrive(
-    State(admin): State<Arc<Admin>>,
-    Id(id): Id<DeliveryId>,
-    Body(body): Body<RedriveBody>,
-) -> Result<Response, Problem> {
-    let opened = open(&admin, id).await?;
-    let message = opened.message.ok_or(dead::Error::NoBody(id))?;
-    let redrive = match body.plan {
-        Follow::Current => current(&admin, &opened.letter)?,
-        Follow::Pinned => pinned(&admin, &opened.letter, &message).await?,
-    };
-    let delivery = admin
-        .params
-        .store
-        .redrive(redrive, (admin.params.clock)())
-        .await?;
-    tracing::info!(dead = %id, %delivery, "dead letter redriven");
-    let body = json!({"delivery": delivery.to_string(), "message": message.id.to_string()});
-    let location = format!("/api/v1/messages/{}", message.id);
-    Ok((
-        StatusCode::ACCEPTED,
-        [(header::LOCATION, location)],
-        Json(body),
-    )
-        .into_response())
-}
-
-/// Why a dead letter is taken off the list.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DiscardBody {
-    #[serde(default)]
-    reason: String,
-}
-
-/// Takes a dead letter off the list.
-pub(crate) async fn discard(
-    State(admin): State<Arc<Admin>>,
-    Id(id): Id<DeliveryId>,
-    Body(body): Body<DiscardBody>,
-) -> Result<StatusCode, Problem> {
-    let reason = body.reason.trim();
-    if reason.is_empty() || reason.len() > LONGEST_REASON {
-        return Err(malformed(format!(
-            "`reason`: expected a text of 1 to {LONGEST_REASON} bytes"
-        )));
-    }
-    admin
-        .params
-        .store
-        .discard(id, reason.to_owned(), (admin.params.clock)())
-        .await?;
-    tracing::info!(dead = %id, reason, "dead letter discarded");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(OpenedLetter {
+        letter: DeadLetter::new(opened.letter),
+        request: opened
+            .message
+            .map(|message| StoredRequest::new(&message.request)),
+    }))
 }
 
 async fn open(admin: &Admin, id: DeliveryId) -> Result<Opened, Problem> {
     let opened = admin.params.store.dead_letter(id).await?;
-    opened.ok_or_else(|| dead::Error::NotFound(id).into())
+    opened.ok_or_else(|| Error::NotFound(id).into())
 }
 
-/// The step of the same name in what the route does today.
-fn current(admin: &Admin, letter: &Letter) -> Result<Redrive, Problem> {
-    let (route, name) = (&letter.route, &letter.step);
-    let gone = |detail| Problem::new(Kind::StepGone, detail);
-    let plan = admin
-        .params
-        .plans
-        .get(route)
-        .ok_or_else(|| gone(format!("the config has no route `{route}` any more")))?;
-    let step = step_of(plan, letter)
-        .ok_or_else(|| gone(format!("route `{route}` has no step `{name}` any more")))?;
-    Ok(Redrive {
-        dead: letter.delivery,
-        plan: plan.hash(),
-        step,
-    })
+/// Why a dead letter is taken off the list.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Discard {
+    /// Why.
+    #[schema(min_length = 1, max_length = 1024)]
+    reason: String,
 }
 
-/// The step in the plan that the message was accepted with.
-async fn pinned(admin: &Admin, letter: &Letter, message: &Message) -> Result<Redrive, Problem> {
-    let plan = admin
-        .params
-        .store
-        .plan(message.plan)
-        .await?
-        .ok_or(dead::Error::NoStep)?;
-    let step = letter.delivery.step;
-    let target = plan
-        .steps
-        .get(usize::from(step))
-        .map(|step| &step.target)
-        .ok_or(dead::Error::NoStep)?;
-    if !admin.params.lanes.contains_key(target) {
-        let detail = format!("the config has no target `{target}` any more");
-        return Err(Problem::new(Kind::TargetGone, detail));
+/// Takes a dead letter off the list, for a reason.
+///
+/// The delivery stays dead in its message's history.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dead/{delivery}/discard",
+    tag = "dead letters",
+    operation_id = "discardDead",
+    params(("delivery" = schema::DeliveryId, Path, description = "The dead letter."), Actor),
+    request_body = Discard,
+    responses(
+        (status = 204, description = "It is off the list."),
+        (status = 400, description = "`request_malformed`"),
+        (status = 404, description = "`dead_unknown`, `id_malformed`"),
+        (status = 413, description = "`body_too_large`"),
+    ),
+)]
+pub(crate) async fn discard(
+    State(admin): State<Arc<Admin>>,
+    Id(id): Id<DeliveryId>,
+    actor: Actor,
+    Body(body): Body<Discard>,
+) -> Result<StatusCode, Problem> {
+    let reason = reason(&body.reason)?;
+    if reason.is_empty() {
+        return Err(malformed("`reason`: expected a text"));
     }
-    Ok(Redrive {
-        dead: letter.delivery,
-        plan: message.plan,
-        step,
-    })
-}
-
-fn step_of(plan: &Plan, letter: &Letter) -> Option<u16> {
-    let index = plan
-        .steps
-        .iter()
-        .position(|step| step.name == letter.step)?;
-    u16::try_from(index).ok()
-}
-
-fn letter(letter: &Letter) -> Value {
-    json!({
-        "id": letter.delivery.to_string(),
-        "message": letter.delivery.message.to_string(),
-        "route": letter.route,
-        "step": letter.step,
-        "target": letter.target,
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "last_status": letter.status,
-        "attempts": letter.attempts,
-        "died_at": letter.died_at,
-        "size": letter.size.get(),
-    })
-}
-
-/// A stored request: the body as text where it is some, in base 64 otherwise.
-fn request(request: &Request) -> Value {
-    let headers: Vec<(&str, String)> = request
-        .headers
-        .iter()
-        .map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned()))
-        .collect();
-    let body = match str::from_utf8(&request.body) {
-        Ok(text) => json!({"text": text}),
-        Err(_) => json!({"base64": STANDARD.encode(&request.body)}),
-    };
-    json!({
-        "method": request.method,
-        "path": request.path,
-        "query": request.query,
-        "headers": headers,
-        "body": body,
-    })
+    let now = admin.now();
+    let audit = actor.did(now, "dead.discard", &id, Some(reason));
+    let store = &admin.params.store;
+    store
+        .discard(id, reason.to_owned(), Some(audit), now)
+        .await?;
+    tracing::info!(dead = %id, reason, "dead letter discarded");
+    Ok(StatusCode::NO_CONTENT)
 }

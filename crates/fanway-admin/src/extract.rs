@@ -16,6 +16,38 @@ pub(crate) fn malformed(detail: impl Into<String>) -> Problem {
     Problem::new(Kind::RequestMalformed, detail)
 }
 
+/// The longest reason that somebody may give for a change, in bytes.
+const LONGEST_REASON: usize = 1024;
+/// The longest text that a detail is searched for, in bytes.
+const LONGEST_TEXT: usize = 256;
+
+/// A reason that somebody gives for a change; it may be empty.
+///
+/// # Errors
+/// Where it is too long.
+pub(crate) fn reason(text: &str) -> Result<&str, Problem> {
+    let text = text.trim();
+    if text.len() > LONGEST_REASON {
+        return Err(malformed(format!(
+            "`reason`: expected at most {LONGEST_REASON} bytes"
+        )));
+    }
+    Ok(text)
+}
+
+/// A text that details are searched for.
+///
+/// # Errors
+/// Where it is empty or too long.
+pub(crate) fn text(text: String) -> Result<String, Problem> {
+    if text.is_empty() || text.len() > LONGEST_TEXT {
+        return Err(malformed(format!(
+            "`text`: expected 1 to {LONGEST_TEXT} bytes"
+        )));
+    }
+    Ok(text)
+}
+
 /// The id in the path.
 pub(crate) struct Id<T>(pub(crate) T);
 
@@ -54,7 +86,7 @@ where
     }
 }
 
-/// A JSON body; an empty one stands for `{}`.
+/// A JSON body; none, or `null`, stands for `{}`.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T, S> FromRequest<S> for Body<T>
@@ -72,7 +104,10 @@ where
                     StatusCode::PAYLOAD_TOO_LARGE => Kind::BodyTooLarge.into(),
                     _ => malformed(error.body_text()),
                 })?;
-        let text = if bytes.is_empty() { b"{}" } else { &bytes[..] };
+        let text = match bytes.trim_ascii() {
+            b"" | b"null" => b"{}",
+            text => text,
+        };
         serde_json::from_slice(text)
             .map(Self)
             .map_err(|error| malformed(format!("the body: {error}")))

@@ -18,6 +18,8 @@ use prometheus_client::registry::Registry;
 
 use crate::Admin;
 use crate::problem::Problem;
+use crate::standing::Standing;
+use crate::targets::by_target;
 
 /// Deliveries that haven't ended, by target.
 pub const PENDING: &str = "fanway_target_pending";
@@ -34,10 +36,17 @@ struct TargetLabel {
 }
 
 /// Everything that is counted, as OpenMetrics text.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "server",
+    operation_id = "metrics",
+    responses((status = 200, description = "The figures.", body = String, content_type = CONTENT_TYPE)),
+)]
 pub(crate) async fn scrape(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
-    let now = (admin.params.clock)();
-    let backlog = admin.backlog().await?;
-    let waiting = waiting(backlog.values(), now);
+    let backlog = admin.params.store.backlog().await?;
+    let backlog = by_target(&Standing::now(&admin), backlog);
+    let waiting = waiting(backlog.values(), admin.now());
     let mut text = String::new();
     encode_registry(&mut text, &admin.params.registry)
         .and_then(|()| encode_registry(&mut text, &waiting))

@@ -110,10 +110,13 @@ async fn targets_show_what_waits_and_what_holds_them() {
       "targets": [
         {
           "target": "inventory",
+          "origin": null,
           "state": "held",
           "held_by": "breaker",
           "held_until": "2023-11-14T22:13:21.000Z",
           "breaker": "open",
+          "force": "auto",
+          "paused": null,
           "in_flight": 0,
           "pending": 2,
           "oldest": "2023-11-14T22:13:20.001Z",
@@ -121,10 +124,13 @@ async fn targets_show_what_waits_and_what_holds_them() {
         },
         {
           "target": "shipping",
+          "origin": null,
           "state": "running",
           "held_by": null,
           "held_until": null,
           "breaker": "closed",
+          "force": "auto",
+          "paused": null,
           "in_flight": 3,
           "pending": 1,
           "oldest": "2023-11-14T22:13:20.002Z",
