@@ -4,44 +4,55 @@
 //! is last, when all that follows from a request is there. Addresses are taken before any of that
 //! runs, and listened on after.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use fanway_admin::{Admin, Readiness};
+use fanway_admin::{Admin, Readiness, redrive};
 use fanway_config::Config;
-use fanway_dispatch::lane::DEFAULT_WINDOW;
-use fanway_dispatch::{Clock, Handle, Lane, Plans, Shutdown, lane};
+use fanway_dispatch::{Clock, Plans};
 use fanway_ingress::{Door, Incoming, Ingress};
 use fanway_store::Store;
 use fanway_store_local::LocalStore;
 use fanway_target::http::Roots;
 use fanway_transform::evaluator::{self, Evaluator};
-use fanway_transform::plan::CompiledPlan;
-use fanway_types::{DeliveryId, HeldBy, MemoryBudget, TargetName};
+use fanway_types::{DeliveryId, MemoryBudget};
 use prometheus_client::registry::Registry;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::core::Core;
+use crate::crew::{Crew, Kit};
+use crate::foreman::{self, Foreman};
 use crate::group::{End, Group};
+use crate::lanes::{Lanes, RoutePlans};
 use crate::listener::{self, Bound, ListenError};
+use crate::prepared::Prepared;
 use crate::run::{Assembled, Wanted};
+use crate::source::Source;
 use crate::start::StartError;
-use crate::{orphans, parts, strikes};
+use crate::steering::Steering;
+use crate::{changes, orphans, parts, strikes};
 
 /// What parts are made from.
 pub(crate) struct Assembly {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
+    pub(crate) source: Arc<dyn Source>,
     pub(crate) store: LocalStore,
     pub(crate) budget: MemoryBudget,
     pub(crate) registry: Registry,
 }
 
-/// Each route's plan, in the order of the config.
-type Compiled = Vec<Arc<CompiledPlan>>;
+/// What those see who are not told of each change.
+#[derive(Clone)]
+struct Views {
+    lanes: Lanes,
+    plans: RoutePlans,
+    steering: Steering,
+    readiness: Readiness,
+}
 
 impl Assembly {
     /// Makes the parts, and begins to listen.
@@ -50,25 +61,42 @@ impl Assembly {
         let admin = listener::bind(self.config.server.admin)?;
         let addresses = (gateway.address(), admin.address());
         self.store.register_metrics(&mut self.registry);
-        let ingress_metrics = fanway_ingress::metrics::Metrics::register(&mut self.registry);
-
-        let plans = self.keep_plans().await?;
-        let cores = self.start_cores()?;
-        let (lanes_stopper, shutdown) = fanway_dispatch::shutdown();
-        let (evaluator, crashed) = self.start_evaluator().await?;
-        let lanes = self.open_lanes(&plans, &evaluator, &crashed)?;
-        let handles: BTreeMap<_, _> = lanes
-            .iter()
-            .map(|(_, handle)| (handle.target().clone(), handle.clone()))
-            .collect();
-        let ingress = self.ingress(&plans, handles.clone(), ingress_metrics)?;
-        let readiness = Readiness::default();
-        let watch = self.watch_orphans(&readiness).await?;
-
-        self.log_start(addresses, cores.len());
         let store: Arc<dyn Store> = Arc::new(self.store.clone());
-        let lanes = run_lanes(lanes, &cores, &shutdown);
-        let (admin, close_admin) = self.serve_admin(admin, handles, readiness.clone())?;
+        let roots = Roots::system();
+        let prepared = Prepared::new(Arc::clone(&self.config), &*store, &roots).await?;
+        let cores = self.start_cores()?;
+        let (steering, orders) = Steering::new(parts::generation(&self.config, 1));
+        let views = Views {
+            lanes: Lanes::default(),
+            plans: RoutePlans::default(),
+            steering,
+            readiness: Readiness::default(),
+        };
+        views.plans.set(parts::route_plans(&self.config));
+        let ingress = self.ingress(&prepared, &views.lanes)?;
+        let (files, looked_at) = watch::channel(None);
+        let crew = self.crew(&prepared, &cores, &views.lanes).await?;
+        let told = foreman::Told {
+            store: Arc::clone(&store),
+            ingress: ingress.clone(),
+            roots,
+            source: Arc::clone(&self.source),
+            lanes: views.lanes.clone(),
+            plans: views.plans.clone(),
+            files,
+            steering: views.steering.clone(),
+        };
+        self.log_start(addresses, cores.len());
+        let foreman = Foreman::begin(crew, told, orders, prepared).await?;
+        let mut watch = Group::default();
+        self.watch_orphans(&views, &mut watch).await?;
+        let watch_files = changes::watch(looked_at, views.steering.clone());
+        spawn_here(&mut watch, "watch", watch_files);
+        let (redrives, end_redrives) = self.run_redrives(&views, &mut watch);
+
+        let steering = views.steering.clone();
+        let readiness = views.readiness.clone();
+        let (admin, close_admin) = self.serve_admin(admin, views, redrives)?;
         let (doors, intake) = serve_ingress(gateway, &ingress, &cores, &store)?;
         Ok(Assembled {
             addresses,
@@ -76,24 +104,15 @@ impl Assembly {
             readiness,
             intake,
             doors,
-            lanes,
-            lanes_stopper,
+            foreman,
+            steering,
             admin,
             close_admin,
             watch,
+            end_redrives,
             cores,
             wanted,
         })
-    }
-
-    async fn keep_plans(&self) -> Result<Compiled, StartError> {
-        let mut plans = Vec::new();
-        for route in &self.config.routes {
-            let plan = parts::plan(route)?;
-            self.store.keep_plan(Arc::clone(plan.plan())).await?;
-            plans.push(plan);
-        }
-        Ok(plans)
     }
 
     fn start_cores(&self) -> Result<Vec<Core>, StartError> {
@@ -115,68 +134,57 @@ impl Assembly {
         Ok((evaluator.map_err(StartError::Thread)?, crashed))
     }
 
-    fn open_lanes(
+    async fn crew(
         &mut self,
-        plans: &Compiled,
-        evaluator: &Evaluator,
-        crashed: &HashSet<DeliveryId>,
-    ) -> Result<Vec<(Lane, Handle)>, StartError> {
-        let metrics = fanway_dispatch::Metrics::register(&mut self.registry);
-        let plans = Plans::new(plans.iter().cloned());
-        let roots = Roots::system();
-        let open = |(name, target): (&TargetName, &fanway_config::Target)| {
-            let http = parts::target(target, &roots).map_err(|source| StartError::Target {
-                target: name.clone(),
-                source,
-            })?;
-            let lane = Lane::open(lane::Params {
-                name: name.clone(),
-                target: Arc::new(http),
-                retry: target.retry.clone(),
-                breaker: target.breaker.clone(),
-                concurrency: target.concurrency,
-                window: DEFAULT_WINDOW,
-                store: Arc::new(self.store.clone()),
-                plans: plans.clone(),
-                evaluator: evaluator.clone(),
-                crashed: crashed.clone(),
-                metrics: metrics.lane(name),
-                clock: Clock::system(),
-                rng: rand::make_rng(),
-            });
-            Ok(lane?)
+        prepared: &Prepared,
+        cores: &[Core],
+        lanes: &Lanes,
+    ) -> Result<Crew, StartError> {
+        let (evaluator, crashed) = self.start_evaluator().await?;
+        let kit = Kit {
+            store: Arc::new(self.store.clone()),
+            plans: Plans::new(prepared.plans.iter().cloned()),
+            evaluator,
+            crashed,
+            metrics: fanway_dispatch::Metrics::register(&mut self.registry),
+            cores: cores.iter().map(|core| core.handle().clone()).collect(),
         };
-        self.config.targets.iter().map(open).collect()
+        Ok(Crew::new(kit, lanes.clone()))
     }
 
-    fn ingress(
-        &self,
-        plans: &Compiled,
-        lanes: BTreeMap<TargetName, Handle>,
-        metrics: fanway_ingress::metrics::Metrics,
-    ) -> Result<Ingress, StartError> {
-        let routes = self.config.routes.iter().zip(plans);
-        let url = self.config.server.public_url.as_ref();
+    fn ingress(&mut self, prepared: &Prepared, lanes: &Lanes) -> Result<Ingress, StartError> {
         let ingress = Ingress::try_new(fanway_ingress::Params {
-            routes: routes
-                .map(|(route, plan)| parts::route(route, plan))
-                .collect(),
-            limits: parts::limits(&self.config),
+            table: parts::table(&self.config, &prepared.plans, lanes),
             budget: self.budget.clone(),
-            public_url: url.map(|url| url.as_str().to_owned()),
-            held: Arc::new(move |target| match lanes.get(target) {
-                Some(lane) => lane.snapshot().held_by,
-                None => Some(HeldBy::Target),
-            }),
             clock: parts::now,
-            metrics,
+            metrics: fanway_ingress::metrics::Metrics::register(&mut self.registry),
         });
         Ok(ingress?)
     }
 
-    async fn watch_orphans(&self, readiness: &Readiness) -> Result<Group, StartError> {
-        let targets: BTreeSet<_> = self.config.targets.keys().cloned().collect();
-        let orphans = orphans::find(&self.store, &targets).await?;
+    /// Carries redrives out; they end when what is returned is dropped.
+    fn run_redrives(
+        &self,
+        views: &Views,
+        group: &mut Group,
+    ) -> (redrive::Handle, oneshot::Sender<()>) {
+        let (runner, handle) = redrive::Runner::new(redrive::Params {
+            store: Arc::new(self.store.clone()),
+            plans: Arc::new(views.plans.clone()),
+            lanes: Arc::new(views.lanes.clone()),
+            clock: Clock::system(),
+            rng: rand::make_rng(),
+        });
+        let (end, ended) = oneshot::channel();
+        let ended = async {
+            let _told: Result<(), _> = ended.await;
+        };
+        spawn_here(group, "redrives", runner.run(ended));
+        (handle, end)
+    }
+
+    async fn watch_orphans(&self, views: &Views, group: &mut Group) -> Result<(), StartError> {
+        let orphans = orphans::find(&self.store, &views.lanes).await?;
         for orphan in &orphans {
             let (target, pending) = (orphan.target.as_str(), orphan.pending);
             tracing::warn!(
@@ -185,42 +193,30 @@ impl Assembly {
                 "the config has no such target, and deliveries wait for it"
             );
         }
-        readiness.set_orphans(orphans);
-        let watch = orphans::watch(Arc::new(self.store.clone()), targets, readiness.clone());
-        let watch = async {
-            watch.await;
-            Ok(())
-        };
-        let mut group = Group::default();
-        group.spawn(
-            "orphans".to_owned(),
-            watch,
-            &tokio::runtime::Handle::current(),
-        );
-        Ok(group)
+        views.readiness.set_orphans(orphans);
+        let store = Arc::new(self.store.clone());
+        let watch = orphans::watch(store, views.lanes.clone(), views.readiness.clone());
+        spawn_here(group, "orphans", watch);
+        Ok(())
     }
 
     /// Serves the admin API; it ends when what is returned is dropped.
     fn serve_admin(
         self,
         bound: Bound,
-        lanes: BTreeMap<TargetName, Handle>,
-        readiness: Readiness,
+        views: Views,
+        redrives: redrive::Handle,
     ) -> Result<(Group, oneshot::Sender<()>), StartError> {
-        let look = |(target, lane): (TargetName, Handle)| {
-            let look: fanway_admin::Look = Box::new(move || lane.snapshot());
-            (target, look)
-        };
-        let routes = self.config.routes.iter();
         let admin = Admin::new(fanway_admin::Params {
             store: Arc::new(self.store),
-            lanes: lanes.into_iter().map(look).collect(),
-            plans: routes
-                .map(|route| (route.name.clone(), Arc::clone(&route.plan)))
-                .collect(),
-            readiness,
+            lanes: Arc::new(views.lanes),
+            plans: Arc::new(views.plans),
+            steering: Arc::new(views.steering),
+            redrives,
+            readiness: views.readiness,
             registry: self.registry,
-            clock: parts::now,
+            largest_body: self.config.server.max_body,
+            clock: Clock::system(),
         });
         let address = bound.address();
         let io = |source| StartError::from(ListenError::Io { address, source });
@@ -249,15 +245,13 @@ impl Assembly {
     }
 }
 
-/// Deals the lanes out to the cores in turn.
-fn run_lanes(lanes: Vec<(Lane, Handle)>, cores: &[Core], shutdown: &Shutdown) -> Group {
-    let mut group = Group::default();
-    for ((lane, handle), core) in lanes.into_iter().zip(cores.iter().cycle()) {
-        let shutdown = shutdown.clone();
-        let run = async move { Ok(lane.run(shutdown).await?) };
-        group.spawn(format!("lane {}", handle.target()), run, core.handle());
-    }
-    group
+/// Begins a part on this thread that ends only when it is told to.
+fn spawn_here(group: &mut Group, name: &str, part: impl Future<Output = ()> + Send + 'static) {
+    let part = async {
+        part.await;
+        Ok(())
+    };
+    group.spawn(name.to_owned(), part, &tokio::runtime::Handle::current());
 }
 
 /// Opens a door on each core, and begins to take connections in.

@@ -1,17 +1,22 @@
 //! What each part is told, from what the config says.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use fanway_admin::steering::Generation;
 use fanway_config::{self as config, Config};
-use fanway_ingress::{BodyKind, Limits, RouteParams};
+use fanway_dispatch::Settings;
+use fanway_ingress::{BodyKind, Idempotency, Limits, RouteParams, Table};
 use fanway_journal::fs::RealFs;
 use fanway_store_local::{self as local, Syncing, largest_message};
+use fanway_target::Target;
 use fanway_target::http::{self, HttpTarget, Roots, Version};
 use fanway_transform::plan::CompiledPlan;
-use fanway_types::{MemoryBudget, Timestamp};
+use fanway_types::{MemoryBudget, Plan, RouteName, TargetName, Timestamp};
 
+use crate::lanes::Lanes;
 use crate::start::StartError;
 
 /// What the wall clock shows.
@@ -60,6 +65,7 @@ pub(crate) fn limits(config: &Config) -> Limits {
     Limits {
         max_body: server.max_body.min(largest_message(config.store.segment)),
         connections: in_memory(server.connections.get()),
+        followers: server.followers.get(),
         header_timeout: server.header_timeout,
         body_timeout: server.body_timeout,
         max_headers: in_memory(server.max_headers.get()).get(),
@@ -73,8 +79,20 @@ fn in_memory(count: u32) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// A route, whose plan the store keeps.
-pub(crate) fn route(route: &config::Route, plan: &CompiledPlan) -> RouteParams {
+/// What ingress takes from a config, whose plans the store keeps.
+pub(crate) fn table(config: &Config, plans: &[Arc<CompiledPlan>], lanes: &Lanes) -> Table {
+    let routes = config.routes.iter().zip(plans);
+    let url = config.server.public_url.as_ref();
+    let lanes = lanes.clone();
+    Table {
+        routes: routes.map(|(config, plan)| route(config, plan)).collect(),
+        limits: limits(config),
+        public_url: url.map(|url| url.as_str().to_owned()),
+        held: Arc::new(move |target| lanes.held(target)),
+    }
+}
+
+fn route(route: &config::Route, plan: &CompiledPlan) -> RouteParams {
     RouteParams {
         name: route.name.clone(),
         method: route.method.clone(),
@@ -85,6 +103,33 @@ pub(crate) fn route(route: &config::Route, plan: &CompiledPlan) -> RouteParams {
         } else {
             BodyKind::Opaque
         },
+        idempotency: Idempotency {
+            required: route.idempotency.required,
+            keep: route.idempotency.keep,
+        },
+        not_before: route.not_before,
+        expires: route.expires,
+        callbacks: route.callback_origins.as_slice().into(),
+    }
+}
+
+/// What each route does, for operators.
+pub(crate) fn route_plans(config: &Config) -> BTreeMap<RouteName, Arc<Plan>> {
+    let routes = config.routes.iter();
+    routes
+        .map(|route| (route.name.clone(), Arc::clone(&route.plan)))
+        .collect()
+}
+
+/// The config as it is shown once it is in use as the `number`-th.
+pub(crate) fn generation(config: &Config, number: u64) -> Generation {
+    let files = config.files.iter();
+    Generation {
+        number,
+        fingerprint: config.fingerprint.clone(),
+        loaded_at: now(),
+        files: files.map(|file| file.display().to_string()).collect(),
+        previous: None,
     }
 }
 
@@ -97,20 +142,27 @@ pub(crate) fn plan(route: &config::Route) -> Result<Arc<CompiledPlan>, StartErro
     Ok(Arc::new(compiled))
 }
 
-/// A target that is called over HTTP. May read the system's certificate authorities, which blocks.
-pub(crate) fn target(
+/// What a target's lane does. May read the system's certificate authorities, which blocks.
+pub(crate) fn settings(
+    name: &TargetName,
     target: &config::Target,
     roots: &Roots,
-) -> Result<HttpTarget, http::HttpTargetError> {
-    let url = target.url.as_str().parse();
-    HttpTarget::try_new(http::Params {
-        url: url.expect("the config takes no other URL"),
+) -> Result<Settings, StartError> {
+    Ok(Settings {
+        target: http_target(name, called(target, roots))?,
+        retry: target.retry.clone(),
+        breaker: target.breaker.clone(),
+        concurrency: target.concurrency,
+    })
+}
+
+/// How a target is called.
+pub(crate) fn called(target: &config::Target, roots: &Roots) -> http::Params {
+    http::Params {
+        url: url(target.url.as_str()),
         credentials: credentials(target.credentials.as_ref()),
-        timeouts: http::Timeouts {
-            connect: target.timeouts.connect,
-            first_byte: target.timeouts.first_byte,
-            whole: target.timeouts.whole,
-        },
+        sign: target.sign.as_ref().map(signing),
+        timeouts: timeouts(&target.timeouts),
         version: match target.http {
             config::Http::Auto => Version::Auto,
             config::Http::One => Version::Http1,
@@ -119,7 +171,58 @@ pub(crate) fn target(
         connections: target.concurrency,
         idle: target.idle,
         roots: roots.clone(),
+    }
+}
+
+/// What the lane of an origin does that a sender named for callbacks.
+pub(crate) fn origin(
+    callbacks: &config::Callbacks,
+    name: &TargetName,
+    origin: &str,
+    roots: &Roots,
+) -> Result<Settings, StartError> {
+    let called = http::Params {
+        url: url(origin),
+        credentials: http::Credentials::None,
+        sign: callbacks.sign.as_ref().map(signing),
+        timeouts: timeouts(&callbacks.timeouts),
+        version: Version::Auto,
+        connections: callbacks.concurrency,
+        idle: http::Params::DEFAULT_IDLE,
+        roots: roots.clone(),
+    };
+    Ok(Settings {
+        target: http_target(name, called)?,
+        retry: callbacks.retry.clone(),
+        breaker: callbacks.breaker.clone(),
+        concurrency: callbacks.concurrency,
     })
+}
+
+fn http_target(name: &TargetName, params: http::Params) -> Result<Arc<dyn Target>, StartError> {
+    let target = HttpTarget::try_new(params).map_err(|source| StartError::Target {
+        target: name.clone(),
+        source,
+    })?;
+    Ok(Arc::new(target))
+}
+
+fn url(url: &str) -> http::BaseUrl {
+    url.parse().expect("the config takes no other URL")
+}
+
+fn timeouts(timeouts: &config::Timeouts) -> http::Timeouts {
+    http::Timeouts {
+        connect: timeouts.connect,
+        first_byte: timeouts.first_byte,
+        whole: timeouts.whole,
+    }
+}
+
+fn signing(sign: &config::Sign) -> http::Signing {
+    let keys = sign.standard_webhooks.iter();
+    let signing = http::Signing::try_new(keys.map(config::SigningKey::expose), Arc::new(now));
+    signing.expect("the config has at least one key, and none of another length")
 }
 
 fn credentials(credentials: Option<&config::Credentials>) -> http::Credentials {

@@ -14,7 +14,9 @@ use fanway_store::{Error, Store};
 use tokio::sync::{oneshot, watch};
 
 use crate::core::Core;
+use crate::foreman::Foreman;
 use crate::group::{Ended, Group, after};
+use crate::steering::Steering;
 
 /// How long parts get to come to an end when another one has died.
 const AFTER_A_DEATH: Duration = Duration::from_secs(5);
@@ -28,8 +30,16 @@ pub struct Running {
     pub gateway: SocketAddr,
     /// Where operators are listened to, with the port that was taken.
     pub admin: SocketAddr,
+    steering: Steering,
     stopper: Stopper,
     control: JoinHandle<Result<(), Failure>>,
+}
+
+/// How a server that runs is reached: where it listens, and what changes its config.
+pub(crate) struct Reached {
+    pub(crate) gateway: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) steering: Steering,
 }
 
 /// Why a server ended otherwise than by being stopped.
@@ -84,13 +94,14 @@ impl Wanted {
 
 impl Running {
     pub(crate) fn new(
-        (gateway, admin): (SocketAddr, SocketAddr),
+        reached: Reached,
         stopper: Stopper,
         control: JoinHandle<Result<(), Failure>>,
     ) -> Self {
         Self {
-            gateway,
-            admin,
+            gateway: reached.gateway,
+            admin: reached.admin,
+            steering: reached.steering,
             stopper,
             control,
         }
@@ -100,6 +111,12 @@ impl Running {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// What changes its config from elsewhere.
+    #[must_use]
+    pub fn steering(&self) -> Steering {
+        self.steering.clone()
     }
 
     /// Waits until it has been stopped, or has stopped because a part of it died. Blocks.
@@ -128,20 +145,26 @@ pub(crate) struct Assembled {
     /// What takes connections in. Doors close when it is gone.
     pub(crate) intake: Group,
     pub(crate) doors: Group,
-    pub(crate) lanes: Group,
-    pub(crate) lanes_stopper: fanway_dispatch::Stopper,
+    pub(crate) foreman: Foreman,
+    pub(crate) steering: Steering,
     /// The admin API.
     pub(crate) admin: Group,
     pub(crate) close_admin: oneshot::Sender<()>,
-    /// What looks for orphans.
+    /// What looks for orphans and changes of files, and carries out redrives.
     pub(crate) watch: Group,
+    pub(crate) end_redrives: oneshot::Sender<()>,
     pub(crate) cores: Vec<Core>,
     pub(crate) wanted: Wanted,
 }
 
 impl Assembled {
-    pub(crate) fn addresses(&self) -> (SocketAddr, SocketAddr) {
-        self.addresses
+    pub(crate) fn reached(&self) -> Reached {
+        let (gateway, admin) = self.addresses;
+        Reached {
+            gateway,
+            admin,
+            steering: self.steering.clone(),
+        }
     }
 
     /// Runs until a stop is wanted or a part dies, and stops in order.
@@ -156,7 +179,7 @@ impl Assembled {
             }
             ended = self.intake.next() => ended,
             ended = self.doors.next() => ended,
-            ended = self.lanes.next() => ended,
+            ended = self.foreman.run() => ended,
             ended = self.admin.next() => ended,
             ended = self.watch.next() => ended,
         };
@@ -173,23 +196,16 @@ impl Assembled {
     async fn stop(mut self, limit: Duration) -> Result<(), Failure> {
         tracing::info!(?limit, "stopping");
         let deadline = after(limit);
-        drop((self.intake, self.watch));
+        drop(self.intake);
+        // A batch of a redrive that has begun is finished.
+        drop(self.end_redrives);
         if !self.doors.all_ended(after(limit / 2)).await {
             tracing::warn!(doors = self.doors.len(), "requests in progress are cut off");
         }
         drop(self.doors);
 
-        self.lanes_stopper.finish();
-        if !self.lanes.all_ended(deadline).await {
-            let lanes = self.lanes.len();
-            tracing::warn!(
-                lanes,
-                "attempts in flight are broken off, and made again after the next start"
-            );
-            self.lanes_stopper.abandon();
-            self.lanes.all_ended(after(LAST_GRACE)).await;
-        }
-        drop(self.lanes);
+        self.foreman.stop(deadline, LAST_GRACE).await;
+        drop(self.watch);
 
         let closed = self.store.close().await.map_err(Failure::Close);
         drop(self.close_admin);
@@ -210,24 +226,26 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::{Assembled, Failure, Stopper};
+    use crate::foreman::Foreman;
     use crate::group::Group;
 
     #[tokio::test(start_paused = true)]
     async fn a_server_goes_down_with_the_part_that_dies() {
         let here = Handle::current();
         let (_stopper, wanted) = Stopper::new();
-        let (lanes_stopper, _) = fanway_dispatch::shutdown();
+        let (foreman, steering) = Foreman::with_nothing_to_do(&here).await;
         let mut parts = Assembled {
             addresses: (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into()),
             store: Arc::new(MemoryStore::default()),
             readiness: Readiness::default(),
             intake: Group::default(),
             doors: Group::default(),
-            lanes: Group::default(),
-            lanes_stopper,
+            foreman,
+            steering,
             admin: Group::default(),
             close_admin: oneshot::channel().0,
             watch: Group::default(),
+            end_redrives: oneshot::channel().0,
             cores: Vec::new(),
             wanted,
         };
@@ -235,8 +253,8 @@ mod tests {
             .doors
             .spawn("door 0".to_owned(), std::future::pending(), &here);
         let dying = async { panic!("as asked") };
-        parts.lanes.spawn("lane mail".to_owned(), dying, &here);
+        parts.admin.spawn("admin".to_owned(), dying, &here);
         let failure = parts.run().await.expect_err("a part died");
-        assert!(matches!(failure, Failure::Died { part, .. } if part == "lane mail"));
+        assert!(matches!(failure, Failure::Died { part, .. } if part == "admin"));
     }
 }

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::Builder;
 
@@ -21,6 +22,7 @@ use crate::assembly::Assembly;
 use crate::listener::ListenError;
 use crate::parts;
 use crate::run::{Assembled, Running, Stopper, Wanted};
+use crate::source::{Fixed, Source};
 
 /// A Fanway gateway.
 #[derive(Debug)]
@@ -94,17 +96,28 @@ impl Server {
     /// # Panics
     /// Where a part panics while it is started.
     pub fn start(config: Config) -> Result<Running, StartError> {
+        Self::start_from(config, Arc::new(Fixed))
+    }
+
+    /// The same for a config that can be read again from `source`.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running then.
+    ///
+    /// # Panics
+    /// Where a part panics while it is started.
+    pub fn start_from(config: Config, source: Arc<dyn Source>) -> Result<Running, StartError> {
         let (report, started) = sync_channel(1);
         let (stopper, wanted) = Stopper::new();
         let control = move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
-            let assembled = runtime
-                .map_err(StartError::Thread)
-                .and_then(|runtime| Ok((runtime.block_on(assemble(config, wanted))?, runtime)));
+            let assembled = runtime.map_err(StartError::Thread).and_then(|runtime| {
+                Ok((runtime.block_on(assemble(config, source, wanted))?, runtime))
+            });
             let (report_start, assembled) = match assembled {
-                Ok((assembled, runtime)) => (Ok(assembled.addresses()), Some((assembled, runtime))),
+                Ok((assembled, runtime)) => (Ok(assembled.reached()), Some((assembled, runtime))),
                 Err(error) => (Err(error), None),
             };
             // The receiver waits for it.
@@ -118,14 +131,18 @@ impl Server {
             .spawn(control)
             .map_err(StartError::Thread)?;
         match started.recv() {
-            Ok(Ok(addresses)) => Ok(Running::new(addresses, stopper, control)),
+            Ok(Ok(reached)) => Ok(Running::new(reached, stopper, control)),
             Ok(Err(error)) => Err(error),
             Err(_) => std::panic::resume_unwind(control.join().expect_err("it reported nothing")),
         }
     }
 }
 
-async fn assemble(config: Config, wanted: Wanted) -> Result<Assembled, StartError> {
+async fn assemble(
+    config: Config,
+    source: Arc<dyn Source>,
+    wanted: Wanted,
+) -> Result<Assembled, StartError> {
     let admin = config.server.admin;
     if !admin.ip().is_loopback() {
         return Err(StartError::AdminExposed(admin));
@@ -133,7 +150,8 @@ async fn assemble(config: Config, wanted: Wanted) -> Result<Assembled, StartErro
     let budget = MemoryBudget::new(config.server.memory);
     let store = open(&config, budget.clone())?;
     let assembly = Assembly {
-        config,
+        config: Arc::new(config),
+        source,
         store: store.clone(),
         budget,
         registry: Registry::default(),

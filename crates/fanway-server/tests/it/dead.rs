@@ -28,7 +28,8 @@ async fn a_refused_delivery_is_a_dead_letter_that_can_be_redriven() {
     assert_eq!(gateway.ended(&id).await["state"], "delivered");
     let (first, second) = (inventory.next().await, inventory.next().await);
     assert_eq!(first.body, second.body);
-    assert_ne!(
+    // A target that has done its work after all knows it by its key.
+    assert_eq!(
         first.header("idempotency-key"),
         second.header("idempotency-key")
     );

@@ -1,12 +1,13 @@
 //! A server that is started, asked and stopped.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanway_config::{Config, ProcessEnvironment};
-use fanway_server::{Running, Server, StartError};
+use fanway_config::{Config, Errors, ProcessEnvironment};
+use fanway_server::{Running, Server, Source, StartError, Unusable};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper::header::HeaderMap;
@@ -32,12 +33,16 @@ pub(crate) fn folder() -> TempDir {
 /// The config with the data in this folder and free ports, whose sections `targets` and `routes`
 /// are these.
 pub(crate) fn config(folder: &Path, sections: &str) -> Config {
+    parse(folder, sections).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn parse(folder: &Path, sections: &str) -> Result<Config, Errors> {
     let text = format!(
         "server: {{ listen: 127.0.0.1:0, admin: 127.0.0.1:0, threads: 2 }}\n\
          store: {{ path: {:?}, segment: 4MiB }}\n{sections}",
         folder.join("data")
     );
-    Config::parse(&text, "test.yaml", &ProcessEnvironment).unwrap_or_else(|error| panic!("{error}"))
+    Config::parse(&text, "test.yaml", &ProcessEnvironment)
 }
 
 /// The smallest config's targets and routes.
@@ -59,11 +64,65 @@ pub(crate) async fn try_start(config: Config) -> Result<Gateway, StartError> {
     Ok(Gateway { running })
 }
 
+/// A config that a test changes while a server runs. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Changing {
+    folder: Arc<Mutex<PathBuf>>,
+    sections: Arc<Mutex<String>>,
+}
+
+impl Changing {
+    pub(crate) fn new(folder: &Path, sections: &str) -> Self {
+        Self {
+            folder: Arc::new(Mutex::new(folder.to_owned())),
+            sections: Arc::new(Mutex::new(sections.to_owned())),
+        }
+    }
+
+    pub(crate) fn set(&self, sections: &str) {
+        sections.clone_into(&mut self.sections.lock().expect("nobody panics with it"));
+    }
+
+    /// Names another data folder.
+    pub(crate) fn move_to(&self, folder: &Path) {
+        folder.clone_into(&mut self.folder.lock().expect("nobody panics with it"));
+    }
+}
+
+impl Source for Changing {
+    fn load(&self) -> Result<Config, Unusable> {
+        let sections = self.sections.lock().expect("nobody panics with it");
+        let folder = self.folder.lock().expect("nobody panics with it");
+        parse(&folder, &sections).map_err(|errors| Unusable {
+            problems: errors.problems().iter().map(ToString::to_string).collect(),
+            files: Vec::new(),
+        })
+    }
+}
+
 impl Gateway {
     /// Starts one that starts.
     pub(crate) async fn start(config: Config) -> Self {
         let started = try_start(config).await;
         started.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))
+    }
+
+    /// Starts one whose config changes.
+    pub(crate) async fn start_changing(source: &Changing) -> Self {
+        let source = source.clone();
+        let start = spawn_blocking(move || {
+            let config = source.load().expect("it begins with one that is right");
+            Server::start_from(config, Arc::new(source))
+        });
+        let running = start.await.expect("it doesn't panic");
+        Self {
+            running: running.unwrap_or_else(|error| panic!("{error}")),
+        }
+    }
+
+    /// Has it read its config again.
+    pub(crate) async fn reload(&self) -> Answer {
+        self.command("/api/v1/config/reload", "").await
     }
 
     /// Where it is.
@@ -135,8 +194,18 @@ impl Gateway {
 
     /// What the admin API answers to a POST.
     pub(crate) async fn command(&self, path: &str, body: &'static str) -> Answer {
+        self.steer(Request::post(path), body).await
+    }
+
+    /// What the admin API answers to a request with a JSON body.
+    pub(crate) async fn steer(
+        &self,
+        request: hyper::http::request::Builder,
+        body: &'static str,
+    ) -> Answer {
+        let request = request.header("content-type", "application/json");
         let body = Bytes::from_static(body.as_bytes());
-        ask(self.running.admin, Request::post(path), body).await
+        ask(self.running.admin, request, body).await
     }
 }
 

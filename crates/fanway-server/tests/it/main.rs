@@ -3,7 +3,10 @@
 mod backlog;
 mod dead;
 mod gateway;
+mod keys;
+mod notices;
 mod refusals;
+mod reloading;
 mod secrets;
 mod sink;
 mod way;

@@ -1,0 +1,145 @@
+//! Looking whether a file of the config has changed, once a second.
+//!
+//! A look compares what the file system says of the files: reading them is for the reload. What
+//! has changed since the last look is given a second to settle, so that a file that is still being
+//! written isn't read half. Looking works where notifications of the kernel don't: network file
+//! systems, folders that are mounted anew, links that are changed over to other folders.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::steering::{Steering, Why};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What is looked at; `None` where nothing is.
+pub(crate) type Files = Option<Vec<PathBuf>>;
+
+/// What the file system says of files.
+type Look = Vec<Option<Stamp>>;
+
+/// What changes when a file does: its inode, size and time of change (seconds and nanoseconds).
+type Stamp = (u64, u64, i64, i64);
+
+/// Reloads the config whenever a file of it has changed, until it is dropped.
+pub(crate) async fn watch(mut files: watch::Receiver<Files>, steering: Steering) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut settling = Settling::default();
+    loop {
+        ticks.tick().await;
+        let Some(named) = files.borrow_and_update().clone() else {
+            if files.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let looked = tokio::task::spawn_blocking(move || (look(&named), named)).await;
+        let Ok((seen, named)) = looked else { return };
+        if settling.has_settled(named, seen) {
+            tracing::info!("a file of the config has changed");
+            // What is wrong with it has been logged; the files are looked at on.
+            let _refused = steering.reload_for(Why::Told("a changed file")).await;
+        }
+    }
+}
+
+fn look(files: &[PathBuf]) -> Look {
+    let stamp = |file: &PathBuf| {
+        let data = fs::metadata(file).ok()?;
+        Some((data.ino(), data.size(), data.ctime(), data.ctime_nsec()))
+    };
+    files.iter().map(stamp).collect()
+}
+
+/// What was seen, and whether it stays.
+#[derive(Default)]
+struct Settling {
+    files: Vec<PathBuf>,
+    /// As it was when nothing had to be done.
+    known: Look,
+    last: Look,
+}
+
+impl Settling {
+    /// Whether something has changed, and is now as it was at the last look.
+    fn has_settled(&mut self, files: Vec<PathBuf>, seen: Look) -> bool {
+        if self.files != files {
+            // A config that was just read names other files: it is known as they are now.
+            self.files = files;
+            self.known.clone_from(&seen);
+            self.last = seen;
+            return false;
+        }
+        let has_settled = seen != self.known && seen == self.last;
+        if has_settled {
+            self.known.clone_from(&seen);
+        }
+        self.last = seen;
+        has_settled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::{Settling, look};
+
+    /// Looks at these stamps in turn; a change is to be told at the looks that are named.
+    #[track_caller]
+    fn check(stamps: &[Option<u64>], told: &[usize]) {
+        let files = vec![PathBuf::from("fanway.yaml")];
+        let mut settling = Settling::default();
+        let mut look = |stamp: Option<u64>| {
+            let seen = vec![stamp.map(|inode| (inode, 0, 0, 0))];
+            settling.has_settled(files.clone(), seen)
+        };
+        let changes: Vec<_> = stamps.iter().map(|stamp| look(*stamp)).collect();
+        let found: Vec<_> = (0..stamps.len()).filter(|at| changes[*at]).collect();
+        assert_eq!(found, told, "{stamps:?}");
+    }
+
+    #[test]
+    fn a_change_is_told_once_when_it_has_settled() {
+        check(&[Some(1), Some(1), Some(1)], &[]);
+        check(&[Some(1), Some(2), Some(2), Some(2)], &[2]);
+        check(&[Some(1), Some(2), Some(3), Some(4), Some(4)], &[4]);
+        check(&[Some(1), Some(2), Some(1), Some(1)], &[]);
+        // Gone for a moment, as while it is replaced.
+        check(&[Some(1), None, Some(2), Some(2)], &[3]);
+    }
+
+    #[test]
+    fn other_files_are_known_as_they_are() {
+        let mut settling = Settling::default();
+        let one = vec![Some((1, 0, 0, 0))];
+        assert!(!settling.has_settled(vec!["a".into()], one));
+        let two = vec![Some((1, 0, 0, 0)), Some((2, 0, 0, 0))];
+        assert!(!settling.has_settled(vec!["a".into(), "b".into()], two.clone()));
+        assert!(!settling.has_settled(vec!["a".into(), "b".into()], two));
+    }
+
+    #[test]
+    fn a_file_that_is_written_or_replaced_looks_different() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("fanway.yaml");
+        let files = [file.clone()];
+        let missing = look(&files);
+        fs::write(&file, "a").expect("written");
+        let first = look(&files);
+        fs::write(&file, "ab").expect("written");
+        let second = look(&files);
+        let other = folder.path().join("other");
+        fs::write(&other, "ab").expect("written");
+        fs::rename(&other, &file).expect("replaced");
+        let third = look(&files);
+        assert!(missing != first && first != second && second != third);
+    }
+}

@@ -1,0 +1,78 @@
+//! What holds for attempts to a target, in the config's own words.
+
+use std::time::Duration;
+
+use fanway_config::Target;
+use fanway_policy::retry::Preset;
+
+use super::{Breaker, Policy, Retry, Timeouts};
+
+const UNITS: [(&str, u128); 4] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+];
+
+/// What holds for attempts to this target.
+pub(super) fn of(target: &Target) -> Policy {
+    let (timeouts, retry, breaker) = (&target.timeouts, &target.retry, &target.breaker);
+    Policy {
+        timeouts: Timeouts {
+            connect: written(timeouts.connect),
+            first_byte: written(timeouts.first_byte),
+            whole: written(timeouts.whole),
+        },
+        retry: Retry {
+            first: written(retry.first),
+            factor: retry.factor,
+            max: written(retry.max),
+            attempts: retry.attempts.get(),
+            give_up_after: written(retry.give_up_after),
+            on: match retry.on {
+                Preset::Transient => "transient",
+                Preset::Knative => "knative",
+                Preset::StandardWebhooks => "standard-webhooks",
+            },
+        },
+        concurrency: target.concurrency.get(),
+        breaker: Breaker {
+            consecutive: breaker.consecutive.get(),
+            failure_ratio: breaker.failure_ratio,
+            minimum: breaker.minimum,
+            window: written(breaker.window),
+            open_for: written(breaker.open_for),
+            probes: breaker.probes.get(),
+        },
+    }
+}
+
+/// A duration as people write it: a whole number of the largest unit that it is a multiple of.
+pub(super) fn written(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let mut units = UNITS.into_iter();
+    let unit = units.find(|(_, unit)| millis > 0 && millis.is_multiple_of(*unit));
+    let (unit, size) = unit.unwrap_or(("ms", 1));
+    format!("{}{unit}", millis / size)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::written;
+
+    #[track_caller]
+    fn check(millis: u64, expected: &str) {
+        assert_eq!(written(Duration::from_millis(millis)), expected);
+    }
+
+    #[test]
+    fn durations_are_written_as_in_a_config() {
+        check(259_200_000, "3d");
+        check(5_400_000, "90m");
+        check(10_000, "10s");
+        check(1_500, "1500ms");
+        check(0, "0ms");
+    }
+}
