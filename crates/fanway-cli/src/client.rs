@@ -1,23 +1,25 @@
 //! A small HTTP client for the commands that ask a running server: HTTP/1.1, no TLS.
 //!
-//! It takes no redirects and holds no pool: a command makes a request or two.
+//! It takes no redirects and holds no pool: a command makes a request or two. What goes wrong is
+//! told with what to try (`advice`).
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderMap, HeaderValue};
 use hyper::http::uri::Authority;
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::table::visible;
+use crate::advice::{self, Door};
 
 /// How long a server may take to answer, beyond what it was asked to wait.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,11 +29,41 @@ const LARGEST_ANSWER: usize = 256 << 20;
 /// A server's address: `http://127.0.0.1:8080`, with a path that goes before all others.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
+    door: Door,
     authority: Authority,
     prefix: String,
 }
 
 impl Server {
+    /// A gateway's address, as it is written on the command line.
+    pub(crate) fn gateway(text: &str) -> Result<Self, String> {
+        Self::parse(Door::Gateway, text)
+    }
+
+    /// An admin API's address, as it is written on the command line.
+    pub(crate) fn admin(text: &str) -> Result<Self, String> {
+        Self::parse(Door::Admin, text)
+    }
+
+    fn parse(door: Door, text: &str) -> Result<Self, String> {
+        let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+        let parts = uri.into_parts();
+        if parts.scheme.is_none_or(|scheme| scheme.as_str() != "http") {
+            return Err(format!(
+                "expected a URL such as {}; TLS isn't spoken",
+                door.address()
+            ));
+        }
+        let authority = parts.authority.expect("a URL with a scheme has a host");
+        let path = parts.path_and_query.map(|path| path.path().to_owned());
+        let prefix = path.unwrap_or_default().trim_end_matches('/').to_owned();
+        Ok(Self {
+            door,
+            authority,
+            prefix,
+        })
+    }
+
     /// Its host and port, as `Host` has them.
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority
@@ -53,7 +85,7 @@ impl Server {
     pub(crate) async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
         let stream = TcpStream::connect(self.endpoint())
             .await
-            .with_context(|| format!("{self} can't be reached"))?;
+            .map_err(|error| anyhow!("{self} can't be reached: {error}{}", self.door.closed()))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // It ends with the sender, and its error is the pending request's too.
@@ -65,25 +97,51 @@ impl Server {
     pub(crate) async fn call(&self, call: Call) -> anyhow::Result<Answer> {
         let patience = PATIENCE.saturating_add(call.wait);
         let exchange = async {
-            let mut sender = self.connect().await?;
-            let response = sender
-                .send_request(self.request(call)?)
-                .await
-                .with_context(|| format!("{self} broke off"))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST_ANSWER)
+            let (head, body) = self.exchange(call).await?.into_parts();
+            let body = Limited::new(body, LARGEST_ANSWER)
                 .collect()
                 .await
-                .map_err(|error| anyhow::anyhow!(error))
-                .with_context(|| format!("{self} broke off"))?;
-            Ok(Answer {
-                status,
-                body: body.to_bytes(),
-            })
+                .map_err(|error| anyhow!("{self} broke off: {error}"))?;
+            Ok(self.answer(head.status, head.headers, body.to_bytes()))
         };
-        tokio::time::timeout(patience, exchange)
+        timeout(patience, exchange)
             .await
-            .with_context(|| format!("{self} doesn't answer"))?
+            .map_err(|_| self.silent())?
+    }
+
+    /// Makes one request whose answer is read as it comes. One that says no is read whole.
+    pub(crate) async fn open(&self, call: Call) -> anyhow::Result<Result<Incoming, Answer>> {
+        let exchange = async {
+            let (head, body) = self.exchange(call).await?.into_parts();
+            if head.status == StatusCode::OK {
+                return Ok(Ok(body));
+            }
+            let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+            let body = body.map_err(|error| anyhow!("{self} broke off: {error}"))?;
+            Ok(Err(self.answer(head.status, head.headers, body.to_bytes())))
+        };
+        timeout(PATIENCE, exchange)
+            .await
+            .map_err(|_| self.silent())?
+    }
+
+    async fn exchange(&self, call: Call) -> anyhow::Result<Response<Incoming>> {
+        let mut sender = self.connect().await?;
+        let sent = sender.send_request(self.request(call)?).await;
+        sent.map_err(|error| anyhow!("{self} broke off: {error}{}", self.door.foreign()))
+    }
+
+    fn answer(&self, status: StatusCode, headers: HeaderMap, body: Bytes) -> Answer {
+        Answer {
+            door: self.door,
+            status,
+            headers,
+            body,
+        }
+    }
+
+    fn silent(&self) -> anyhow::Error {
+        anyhow!("{self} doesn't answer{}", self.door.closed())
     }
 
     fn request(&self, call: Call) -> anyhow::Result<Request<Full<Bytes>>> {
@@ -107,22 +165,6 @@ impl fmt::Display for Server {
     }
 }
 
-impl FromStr for Server {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
-        let parts = uri.into_parts();
-        if parts.scheme.is_none_or(|scheme| scheme.as_str() != "http") {
-            return Err("expected a URL such as http://127.0.0.1:8080".to_owned());
-        }
-        let authority = parts.authority.expect("a URL with a scheme has a host");
-        let path = parts.path_and_query.map(|path| path.path().to_owned());
-        let prefix = path.unwrap_or_default().trim_end_matches('/').to_owned();
-        Ok(Self { authority, prefix })
-    }
-}
-
 /// What is asked of a server.
 #[derive(Debug, Default)]
 pub(crate) struct Call {
@@ -141,8 +183,11 @@ pub(crate) struct Call {
 /// What a server answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    door: Door,
     /// The status.
     pub(crate) status: StatusCode,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
     /// The body.
     pub(crate) body: Bytes,
 }
@@ -151,7 +196,8 @@ impl Answer {
     /// The body of an answer that says yes; an error in the server's words otherwise.
     pub(crate) fn json(&self) -> anyhow::Result<Value> {
         self.accepted()?;
-        serde_json::from_slice(&self.body).context("the server's answer is no JSON")
+        serde_json::from_slice(&self.body)
+            .map_err(|_| anyhow!("the server's answer is no JSON{}", self.door.foreign()))
     }
 
     /// Fails in the server's words where it didn't say yes.
@@ -159,12 +205,13 @@ impl Answer {
         if self.status.is_success() {
             return Ok(());
         }
-        let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let text = |key: &str| problem[key].as_str();
-        match text("detail").or(text("title")) {
-            Some(said) => bail!("{} ({})", visible(said), self.status),
-            None => bail!("the server answered {}", self.status),
-        }
+        let (status, problem) = (self.status, self.problem());
+        Err(anyhow!(advice::refusal(self.door, status, &problem)))
+    }
+
+    /// The problem document of an answer that says no; `null` where it has none.
+    pub(crate) fn problem(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
@@ -182,7 +229,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Option<(&str, u16, &str)>) {
-        let server = text.parse::<Server>().ok();
+        let server = Server::gateway(text).ok();
         let found = server.as_ref().map(|server| {
             let (host, port) = server.endpoint();
             (host, port, server.prefix.as_str())

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+const UNITS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
-/// Reads a whole number with a unit: `500ms`, `10s`, `5m`, `1h`.
+/// Reads a whole number with a unit: `500ms`, `10s`, `5m`, `1h`, `7d`.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let digits = text.find(|character: char| !character.is_ascii_digit());
     let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
@@ -53,6 +59,7 @@ mod tests {
         check("500ms", Some(500));
         check("10s", Some(10_000));
         check("5m", Some(300_000));
+        check("7d", Some(604_800_000));
         check("10", None);
         check("s", None);
         check("1.5s", None);

@@ -25,6 +25,14 @@ impl Style {
 #[error("{0}")]
 pub(crate) struct Wrong(pub(crate) String);
 
+/// Refuses `--json` for what is of one form only: `what` names it.
+pub(crate) fn text_only(style: Style, what: &str) -> Result<(), Wrong> {
+    match style {
+        Style::Text => Ok(()),
+        Style::Json => Err(Wrong(format!("{what} has no --json"))),
+    }
+}
+
 /// Prints `json`, or `text` for people, and a line's end.
 pub(crate) fn print(style: Style, json: &Value, text: impl Display) -> anyhow::Result<()> {
     match style {
@@ -33,11 +41,33 @@ pub(crate) fn print(style: Style, json: &Value, text: impl Display) -> anyhow::R
     }
 }
 
-/// Prints a line. A reader that has gone away, such as `head`, is no failure.
+/// Prints a line.
 pub(crate) fn line(text: impl Display) -> anyhow::Result<()> {
-    match writeln!(stdout().lock(), "{text}") {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => Ok(done?),
+    page(&format!("{text}\n"))
+}
+
+/// Prints text that has its lines' ends. A reader that has gone away, such as `head`, is no
+/// failure.
+pub(crate) fn page(text: &str) -> anyhow::Result<()> {
+    write(text).map(|_is_read| ())
+}
+
+/// Prints a line of many that come one after another. False where the reader has gone away, so
+/// that there is nobody to print more for.
+pub(crate) fn next_line(style: Style, json: &Value, text: impl Display) -> anyhow::Result<bool> {
+    match style {
+        Style::Json => write(&format!("{json}\n")),
+        Style::Text => write(&format!("{text}\n")),
+    }
+}
+
+/// Returns whether somebody reads it.
+fn write(text: &str) -> anyhow::Result<bool> {
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{Read, stdin};
 
 use anyhow::Context;
 use bytes::Bytes;
+use hyper::Uri;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::de::IgnoredAny;
 
@@ -21,22 +22,39 @@ pub(crate) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     Ok((name, value))
 }
 
+/// Reads a path with its query. Of a whole URL it is taken out.
+pub(crate) fn path(text: &str) -> Result<Uri, String> {
+    let wrong = || format!("`{text}` is no path: it begins with `/`");
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    if uri.scheme().is_none() && !text.starts_with('/') {
+        return Err(wrong());
+    }
+    uri.into_parts()
+        .path_and_query
+        .map(Uri::from)
+        .ok_or_else(wrong)
+}
+
 /// The body that is meant: a text, `@FILE`, or `-` for standard input.
 pub(crate) fn body(data: &str) -> anyhow::Result<Bytes> {
-    if data == "-" {
-        let mut body = Vec::new();
-        stdin()
-            .read_to_end(&mut body)
-            .context("standard input can't be read")?;
-        return Ok(body.into());
-    }
     match data.strip_prefix('@') {
-        Some(file) => {
-            let body = std::fs::read(file).with_context(|| format!("{file} can't be read"))?;
-            Ok(body.into())
-        }
+        Some(name) => file(name),
+        None if data == "-" => file(data),
         None => Ok(data.to_owned().into()),
     }
+}
+
+/// What a file has, or standard input where it is called `-`.
+pub(crate) fn file(name: &str) -> anyhow::Result<Bytes> {
+    if name == "-" {
+        let mut content = Vec::new();
+        stdin()
+            .read_to_end(&mut content)
+            .context("standard input can't be read")?;
+        return Ok(content.into());
+    }
+    let content = std::fs::read(name).with_context(|| format!("{name} can't be read"))?;
+    Ok(content.into())
 }
 
 /// What was given, and a content type that the body's own form suggests.

@@ -18,6 +18,24 @@ impl Table {
         }
     }
 
+    /// A table of documents: a row for each, with what it has under these names.
+    pub(crate) fn of<'v>(documents: impl IntoIterator<Item = &'v Value>, names: &[&str]) -> Self {
+        let mut table = Self::new(names);
+        for document in documents {
+            table.row(names.iter().map(|name| cell(&document[*name])));
+        }
+        table
+    }
+
+    /// A table of one document: a row for each of these names and what it has there, if anything.
+    pub(crate) fn fields(document: &Value, names: &[&str]) -> Self {
+        let mut table = Self::default();
+        for name in names.iter().filter(|name| !document[**name].is_null()) {
+            table.row([(*name).to_owned(), cell(&document[*name])]);
+        }
+        table
+    }
+
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
@@ -53,6 +71,18 @@ pub(crate) fn cell(value: &Value) -> String {
     }
 }
 
+/// What a document has under these names, if anything, each behind its words: `status 503,
+/// attempts 2`. Zeros count as nothing.
+pub(crate) fn details(document: &Value, names: &[(&str, &str)]) -> String {
+    let there = names
+        .iter()
+        .filter(|(_, name)| !document[*name].is_null() && document[*name] != 0);
+    let details: Vec<String> = there
+        .map(|(words, name)| format!("{words}{}", cell(&document[*name])))
+        .collect();
+    details.join(", ")
+}
+
 /// A text with its control characters made visible, line ends and tabs aside: what others wrote
 /// must not steer the terminal.
 pub(crate) fn visible(text: &str) -> String {
@@ -80,6 +110,18 @@ mod tests {
         table.row(["mail", ""].map(str::to_owned));
         assert_eq!(table.to_string(), "step       state\ninventory  dead\nmail");
     }
+
+    #[test]
+    fn documents_are_rows_and_one_document_is_many() {
+        let documents = [json!({"a": 1, "b": "x", "c": 0}), json!({"a": null})];
+        assert_eq!(
+            Table::of(&documents, &["a", "b"]).to_string(),
+            "a  b\n1  x\n"
+        );
+        let fields = Table::fields(&documents[0], &["b", "none", "a"]);
+        assert_eq!(fields.to_string(), "b  x\na  1");
+    }
+
     #[test]
     fn what_others_wrote_cant_steer_the_terminal() {
         assert_eq!(cell(&json!("a\u{1b}[2Jb\nc")), "a\\u{1b}[2Jb\\nc");

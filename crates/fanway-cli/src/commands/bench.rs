@@ -21,8 +21,18 @@ use crate::load::{self, Params, Report};
 use crate::output::{Style, Wrong, print};
 use crate::request;
 
+const EXAMPLES: &str = "\
+Exit status:
+  0  requests were accepted
+  1  none was
+
+Examples:
+  fanway bench http://127.0.0.1:8080/orders
+  fanway bench http://127.0.0.1:8080/orders --rate 2000 --duration 1m -d @order.json";
+
 /// What load to make, and where.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Options {
     /// The route's URL: `http://127.0.0.1:8080/orders`
     url: Uri,
@@ -83,9 +93,7 @@ fn server(url: &Uri) -> anyhow::Result<Server> {
         (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
         _ => url.to_string(),
     };
-    origin
-        .parse()
-        .map_err(|error: String| Wrong(format!("`{url}`: {error}")).into())
+    Server::gateway(&origin).map_err(|error| Wrong(format!("`{url}`: {error}")).into())
 }
 
 fn check_loopback(server: &Server) -> anyhow::Result<()> {

@@ -4,13 +4,24 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use fanway_config::{Config, Problem, ProcessEnvironment};
+use fanway_config::{Config, Errors, Problem, ProcessEnvironment};
 use serde_json::{Value, json};
 
 use crate::output::{Style, note, print};
 
+const EXAMPLES: &str = "\
+Exit status:
+  0  the config is right; warnings go to standard error
+  1  it has errors
+
+Examples:
+  fanway check
+  fanway check -c fanway.new.yaml --json | jq -r '.errors[].message'
+`fanway explain` shows what a request would cause under it.";
+
 /// Which config.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Options {
     /// The config
     #[arg(short, long, value_name = "FILE", default_value = "fanway.yaml")]
@@ -23,13 +34,16 @@ pub(crate) fn run(options: &Options, style: Style) -> anyhow::Result<ExitCode> {
             accepted(&config, style)?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(errors) => {
-            let problems = problems(errors.problems());
-            let json = json!({"ok": false, "errors": problems, "warnings": []});
-            print(style, &json, &errors)?;
-            Ok(ExitCode::FAILURE)
-        }
+        Err(errors) => refused(&errors, style),
     }
+}
+
+/// Shows all that is wrong with a config.
+pub(crate) fn refused(errors: &Errors, style: Style) -> anyhow::Result<ExitCode> {
+    let problems = problems(errors.problems());
+    let json = json!({"ok": false, "errors": problems, "warnings": []});
+    print(style, &json, errors)?;
+    Ok(ExitCode::FAILURE)
 }
 
 fn accepted(config: &Config, style: Style) -> anyhow::Result<()> {

@@ -1,44 +1,65 @@
 //! `fanway dead`: dead letters, as an operator, by the admin API.
 
+mod redrive;
+mod text;
+
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
-use fanway_types::{DeliveryId, RouteName, TargetName};
-use hyper::Method;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use clap::{Args, Subcommand};
+use fanway_types::DeliveryId;
 use serde_json::{Value, json};
 
-use crate::client::{self, Answer, Call, Server};
-use crate::output::{Style, line, note, print};
-use crate::table::{Table, cell, visible};
+use crate::admin::Admin;
+use crate::client::{self, Answer};
+use crate::filter::Filter;
+use crate::output::{Style, note, print};
 
-/// The most that one page has.
-const PAGE: usize = 500;
+const COLUMNS: [&str; 8] = [
+    "id",
+    "route",
+    "step",
+    "target",
+    "reason",
+    "last_status",
+    "attempts",
+    "died_at",
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  fanway dead list --target inventory --since 2h
+  fanway dead show dlv_01m81ks00m9cvgwxg99nryncx6_0
+  fanway dead redrive dlv_01m81ks00m9cvgwxg99nryncx6_0
+  fanway dead discard dlv_01m81ks00m9cvgwxg99nryncx6_0 --reason 'a test order'
+`fanway redrive` sends many again, as a job.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  fanway dead list
+  fanway dead list --target inventory --reason exhausted --since 2h
+  fanway dead list --text 'no such sku' --limit 1000 --json | jq -r '.[].id'";
 
 /// What to do with dead letters, and where.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Options {
     /// What to do.
     #[command(subcommand)]
     action: Action,
 
-    /// The admin API
-    #[arg(long, global = true, default_value = "http://127.0.0.1:8081")]
-    admin: Server,
+    #[command(flatten)]
+    admin: Admin,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List dead letters, latest first
+    #[command(after_long_help = LIST_EXAMPLES)]
     List {
-        /// Only those of this target
-        #[arg(long)]
-        target: Option<TargetName>,
-        /// Only those of this route
-        #[arg(long)]
-        route: Option<RouteName>,
+        #[command(flatten)]
+        filter: Filter,
         /// The most to list
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, value_name = "NUMBER", default_value_t = 50)]
         limit: usize,
     },
     /// Show one with its request and what the target answered
@@ -47,14 +68,7 @@ enum Action {
         id: DeliveryId,
     },
     /// Send again, as new deliveries
-    Redrive {
-        /// The dead letters' ids
-        #[arg(required = true)]
-        ids: Vec<DeliveryId>,
-        /// Which plan to follow
-        #[arg(long, value_enum, default_value_t = Plan::Current)]
-        plan: Plan,
-    },
+    Redrive(redrive::Options),
     /// Take off the list; they stay dead in their messages' history
     Discard {
         /// The dead letters' ids
@@ -66,48 +80,21 @@ enum Action {
     },
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Plan {
-    /// What the route does today
-    Current,
-    /// What it did when the message was accepted
-    Pinned,
-}
-
-impl Plan {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::Pinned => "pinned",
-        }
-    }
-}
-
 pub(crate) fn run(options: &Options, style: Style) -> anyhow::Result<ExitCode> {
+    let admin = &options.admin;
     client::block_on(async {
         match &options.action {
-            Action::List {
-                target,
-                route,
-                limit,
-            } => {
-                let target = target.as_ref().map(|name| format!("&target={name}"));
-                let route = route.as_ref().map(|name| format!("&route={name}"));
-                let filter = target.unwrap_or_default() + &route.unwrap_or_default();
-                list(&options.admin, &filter, *limit, style).await?;
+            Action::List { filter, limit } => {
+                let letters = admin.list("/api/v1/dead", filter.query(), "dead", *limit);
+                letters.await?.print(style, &COLUMNS, "dead letters")?;
+                Ok(ExitCode::SUCCESS)
             }
             Action::Show { id } => {
-                let letter = get(&options.admin, format!("/api/v1/dead/{id}")).await?;
-                print(style, &letter, text(&letter))?;
+                let letter = admin.get(format!("/api/v1/dead/{id}")).await?;
+                print(style, &letter, text::text(&letter))?;
+                Ok(ExitCode::SUCCESS)
             }
-            Action::Redrive { ids, plan } => {
-                let body = json!({"plan": plan.as_str()});
-                let show = |_, answer: &Answer| {
-                    let redriven = answer.json()?;
-                    print(style, &redriven, cell(&redriven["delivery"]))
-                };
-                return Ok(each(&options.admin, ids, "redrive", &body, show).await);
-            }
+            Action::Redrive(wanted) => wanted.run(admin, style).await,
             Action::Discard { ids, reason } => {
                 let body = json!({"reason": reason});
                 let show = |id: DeliveryId, answer: &Answer| {
@@ -115,17 +102,16 @@ pub(crate) fn run(options: &Options, style: Style) -> anyhow::Result<ExitCode> {
                     let discarded = json!({"discarded": id.to_string()});
                     print(style, &discarded, format!("{id} discarded"))
                 };
-                return Ok(each(&options.admin, ids, "discard", &body, show).await);
+                Ok(each(admin, ids, "discard", &body, show).await)
             }
         }
-        Ok(ExitCode::SUCCESS)
     })
 }
 
 /// Asks for the same with each dead letter. One that fails is told and keeps none of the others
 /// from its turn, but the whole has failed then.
 async fn each(
-    admin: &Server,
+    admin: &Admin,
     ids: &[DeliveryId],
     what: &str,
     body: &Value,
@@ -133,7 +119,7 @@ async fn each(
 ) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for id in ids {
-        let answer = post(admin, *id, what, body).await;
+        let answer = admin.post(format!("/api/v1/dead/{id}/{what}"), body).await;
         if let Err(error) = answer.and_then(|answer| show(*id, &answer)) {
             note(failure(*id, &error));
             code = ExitCode::FAILURE;
@@ -150,113 +136,4 @@ fn failure(id: DeliveryId, error: &anyhow::Error) -> String {
     } else {
         format!("fanway: {id}: {error}")
     }
-}
-
-/// Prints up to `limit` dead letters, page by page, and says where there are more.
-async fn list(admin: &Server, filter: &str, limit: usize, style: Style) -> anyhow::Result<()> {
-    let mut letters = Vec::new();
-    let mut cursor = String::new();
-    let mut has_more = false;
-    while letters.len() < limit {
-        let most = PAGE.min(limit - letters.len());
-        let path = format!("/api/v1/dead?limit={most}{filter}{cursor}");
-        let mut page = get(admin, path).await?;
-        if let Value::Array(found) = page["dead"].take() {
-            letters.extend(found);
-        }
-        let next = page["next"].as_str();
-        has_more = next.is_some();
-        match next {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
-    }
-    match style {
-        Style::Json => line(json!(letters))?,
-        Style::Text => line(table(&letters))?,
-    }
-    if has_more {
-        let count = letters.len();
-        note(format!(
-            "fanway: there are more dead letters; a --limit above {count} lists them"
-        ));
-    }
-    Ok(())
-}
-
-fn table(letters: &[Value]) -> String {
-    let keys = [
-        "id",
-        "route",
-        "step",
-        "target",
-        "reason",
-        "last_status",
-        "attempts",
-        "died_at",
-    ];
-    let mut table = Table::new(&keys);
-    for letter in letters {
-        table.row(keys.map(|key| cell(&letter[key])));
-    }
-    table.to_string()
-}
-
-/// A dead letter and its request, as a person reads them.
-fn text(letter: &Value) -> String {
-    let keys = [
-        "id",
-        "message",
-        "route",
-        "step",
-        "target",
-        "reason",
-        "last_status",
-        "attempts",
-        "died_at",
-        "detail",
-    ];
-    let mut table = Table::default();
-    for key in keys {
-        table.row([key.to_owned(), cell(&letter[key])]);
-    }
-    let request = &letter["request"];
-    if request.is_null() {
-        return format!("{table}\n\n(the request is not kept)");
-    }
-    let query = request["query"].as_str().map(|query| format!("?{query}"));
-    let mut text = format!(
-        "{table}\n\n{} {}{}\n",
-        cell(&request["method"]),
-        cell(&request["path"]),
-        query.unwrap_or_default()
-    );
-    for header in request["headers"].as_array().into_iter().flatten() {
-        text += &format!("{}: {}\n", cell(&header[0]), cell(&header[1]));
-    }
-    let body = &request["body"];
-    match body["text"].as_str() {
-        Some(body) => text + "\n" + &visible(body),
-        None => text + "\n(base 64) " + &cell(&body["base64"]),
-    }
-}
-
-async fn get(admin: &Server, path: String) -> anyhow::Result<Value> {
-    let call = Call {
-        path,
-        ..Call::default()
-    };
-    admin.call(call).await?.json()
-}
-
-async fn post(admin: &Server, id: DeliveryId, what: &str, body: &Value) -> anyhow::Result<Answer> {
-    let json = HeaderValue::from_static("application/json");
-    let call = Call {
-        method: Method::POST,
-        path: format!("/api/v1/dead/{id}/{what}"),
-        headers: HeaderMap::from_iter([(CONTENT_TYPE, json)]),
-        body: body.to_string().into(),
-        ..Call::default()
-    };
-    admin.call(call).await
 }

@@ -8,8 +8,14 @@ use clap::Args;
 use crate::logging;
 use crate::output::{Style, Wrong};
 
+const EXAMPLES: &str = "\
+Examples:
+  fanway demo
+  fanway demo --exit";
+
 /// How to run the demo.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Options {
     /// End when everything has been shown, instead of staying up to be tried
     #[arg(long)]

@@ -13,8 +13,14 @@ use serde_json::{Value, json};
 
 use crate::output::{Style, print};
 
+const EXAMPLES: &str = "\
+Examples:
+  fanway journal verify ./fanway-data
+  fanway journal repair ./fanway-data --json";
+
 /// What to do with which journal.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Options {
     /// What to do.
     #[command(subcommand)]

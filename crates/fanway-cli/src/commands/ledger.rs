@@ -11,8 +11,13 @@ use serde_json::json;
 
 use crate::output::{Style, print};
 
+const EXAMPLES: &str = "\
+Examples:
+  fanway ledger check ./fanway-data";
+
 /// What to do with which ledger.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct Options {
     /// What to do.
     #[command(subcommand)]

@@ -2,5 +2,11 @@
 
 mod asking;
 mod checking;
+mod explaining;
+mod following;
+mod operating;
+mod packaging;
 mod program;
 mod serving;
+mod starting;
+mod supervision;
