@@ -90,7 +90,8 @@ impl Assembly {
         let foreman = Foreman::begin(crew, told, orders, prepared).await?;
         let mut watch = Group::default();
         self.watch_orphans(&views, &mut watch).await?;
-        let watch_files = changes::watch(looked_at, views.steering.clone());
+        let watch_files =
+            changes::watch(looked_at, Arc::clone(&self.source), views.steering.clone());
         spawn_here(&mut watch, "watch", watch_files);
         let (redrives, end_redrives) = self.run_redrives(&views, &mut watch);
 

@@ -2,23 +2,35 @@
 //!
 //! A look compares what the file system says of the files: reading them is for the reload. What
 //! has changed since the last look is given a second to settle, so that a file that is still being
-//! written isn't read half. Looking works where notifications of the kernel don't: network file
+//! written isn't read half. A config that was just put to use is read once more after the first
+//! look at its files: what has changed between its being read and that look would pass unseen.
+//! Looking works where notifications of the kernel don't: network file
 //! systems, folders that are mounted anew, links that are changed over to other folders.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::source::Source;
 use crate::steering::{Steering, Why};
 
 const EVERY: Duration = Duration::from_secs(1);
 
 /// What is looked at; `None` where nothing is.
-pub(crate) type Files = Option<Vec<PathBuf>>;
+pub(crate) type Files = Option<Named>;
+
+/// The files of a config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) files: Vec<PathBuf>,
+    /// The config that they belong to, as long as what they hold is to be that one.
+    pub(crate) holds: Option<Arc<str>>,
+}
 
 /// What the file system says of files.
 type Look = Vec<Option<Stamp>>;
@@ -27,26 +39,48 @@ type Look = Vec<Option<Stamp>>;
 type Stamp = (u64, u64, i64, i64);
 
 /// Reloads the config whenever a file of it has changed, until it is dropped.
-pub(crate) async fn watch(mut files: watch::Receiver<Files>, steering: Steering) {
+pub(crate) async fn watch(
+    mut named: watch::Receiver<Files>,
+    source: Arc<dyn Source>,
+    steering: Steering,
+) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut settling = Settling::default();
     loop {
         ticks.tick().await;
-        let Some(named) = files.borrow_and_update().clone() else {
-            if files.changed().await.is_err() {
+        let Some(Named { files, holds }) = named.borrow_and_update().clone() else {
+            if named.changed().await.is_err() {
                 return;
             }
             continue;
         };
-        let looked = tokio::task::spawn_blocking(move || (look(&named), named)).await;
-        let Ok((seen, named)) = looked else { return };
-        if settling.has_settled(named, seen) {
+        let source = Arc::clone(&source);
+        let (is_new, known) = (settling.files != files, settling.checked == holds);
+        let look = move || {
+            let seen = look(&files);
+            // Read after they were looked at: what changes from here on shows at the next look.
+            let differs =
+                (is_new || !known) && holds.as_ref().is_some_and(|it| differs(&*source, it));
+            (seen, files, holds, differs)
+        };
+        let Ok((seen, files, holds, differs)) = tokio::task::spawn_blocking(look).await else {
+            return;
+        };
+        settling.checked = holds;
+        if settling.has_settled(files, seen) || differs {
             tracing::info!("a file of the config has changed");
             // What is wrong with it has been logged; the files are looked at on.
             let _refused = steering.reload_for(Why::Told("a changed file")).await;
         }
     }
+}
+
+/// Whether the source has another config than that of this fingerprint, or one that is wrong.
+fn differs(source: &dyn Source, fingerprint: &str) -> bool {
+    source
+        .load()
+        .map_or(true, |config| config.fingerprint != fingerprint)
 }
 
 fn look(files: &[PathBuf]) -> Look {
@@ -61,6 +95,8 @@ fn look(files: &[PathBuf]) -> Look {
 #[derive(Default)]
 struct Settling {
     files: Vec<PathBuf>,
+    /// The config that the files were read for once more.
+    checked: Option<Arc<str>>,
     /// As it was when nothing had to be done.
     known: Look,
     last: Look,
@@ -88,9 +124,65 @@ impl Settling {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
 
-    use super::{Settling, look};
+    use fanway_config::Config;
+    use tokio::sync::{mpsc, watch};
+
+    use super::{Files, Named, Settling, look};
+    use crate::parts;
+    use crate::source::{ConfigFile, Source as _};
+    use crate::steering::{Order, Steering};
+
+    /// Writes a config that sends to this address, and reads it.
+    fn write(file: &Path, url: &str) -> Config {
+        let text = format!(
+            "targets: {{ mail: {{ url: '{url}' }} }}\n\
+             routes: {{ mails: {{ match: POST /, send: [mail] }} }}"
+        );
+        fs::write(file, text).expect("written");
+        ConfigFile(file.to_owned()).load().expect("it is right")
+    }
+
+    /// Begins to watch a file whose config is in use as far as `holds` says.
+    fn begin(
+        file: &Path,
+        config: &Config,
+        holds: bool,
+    ) -> (watch::Sender<Files>, mpsc::Receiver<Order>) {
+        let (steering, orders) = Steering::new(parts::generation(config, 1));
+        let holds = holds.then(|| config.fingerprint.as_str().into());
+        let files = config.files.clone();
+        let (sender, named) = watch::channel(Some(Named { files, holds }));
+        let source = Arc::new(ConfigFile(file.to_owned()));
+        tokio::spawn(super::watch(named, source, steering));
+        (sender, orders)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_between_the_reading_and_the_first_look_is_seen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("fanway.yaml");
+        let config = write(&file, "http://127.0.0.1:1");
+        write(&file, "http://127.0.0.1:2");
+        let (_files, mut orders) = begin(&file, &config, true);
+        assert!(matches!(orders.recv().await, Some(Order::Reload(..))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_config_that_was_gone_back_to_is_kept_until_its_file_changes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("fanway.yaml");
+        let config = write(&file, "http://127.0.0.1:1");
+        write(&file, "http://127.0.0.1:2");
+        let (files, mut orders) = begin(&file, &config, false);
+        let quiet = tokio::time::timeout(super::EVERY * 5, orders.recv()).await;
+        assert!(quiet.is_err(), "nothing has changed");
+        write(&file, "http://127.0.0.1:33");
+        assert!(matches!(orders.recv().await, Some(Order::Reload(..))));
+        drop(files);
+    }
 
     /// Looks at these stamps in turn; a change is to be told at the looks that are named.
     #[track_caller]

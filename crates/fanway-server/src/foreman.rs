@@ -20,7 +20,7 @@ use fanway_types::TargetName;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use crate::changes::Files;
+use crate::changes::{Files, Named};
 use crate::crew::Crew;
 use crate::group::Ended;
 use crate::lanes::{Lanes, RoutePlans};
@@ -82,7 +82,7 @@ impl Foreman {
             config,
             previous: None,
         };
-        foreman.look_at_files(Vec::new());
+        foreman.look_at_files(Vec::new(), true);
         Ok(foreman)
     }
 
@@ -229,19 +229,24 @@ impl Foreman {
         let loaded = loaded.map_err(|_| vec!["reading the config was broken off".to_owned()])?;
         let config = loaded.map_err(|Unusable { problems, files }| {
             // One that is mended is worth another try.
-            self.look_at_files(files);
+            self.look_at_files(files, false);
             problems
         })?;
         for warning in &config.warnings {
             tracing::warn!(%warning, "the config");
         }
-        self.replace(Arc::new(config)).await
+        let generation = self.replace(Arc::new(config)).await?;
+        self.look_at_files(Vec::new(), true);
+        Ok(generation)
     }
 
     async fn roll_back(&mut self) -> Result<Generation, RollbackError> {
         let previous = self.previous.clone().ok_or(RollbackError::NoPrevious)?;
         tracing::info!("going back to the config before");
-        self.replace(previous).await.map_err(RollbackError::Refused)
+        let generation = self.replace(previous).await;
+        let generation = generation.map_err(RollbackError::Refused)?;
+        self.look_at_files(Vec::new(), false);
+        Ok(generation)
     }
 
     async fn replace(&mut self, config: Arc<Config>) -> Result<Generation, Vec<String>> {
@@ -280,7 +285,6 @@ impl Foreman {
         self.told.ingress.replace(table);
         self.told.plans.set(parts::route_plans(&config));
         self.previous = Some(std::mem::replace(&mut self.config, config));
-        self.look_at_files(Vec::new());
         Ok(self.show())
     }
 
@@ -305,14 +309,18 @@ impl Foreman {
         generation
     }
 
-    /// Has the config's files looked at, and others.
-    fn look_at_files(&self, others: Vec<PathBuf>) {
-        let files = self.config.server.watch.then(|| {
-            let mut files = self.config.files.clone();
+    /// Has the config's files looked at, and others. Whether they hold the config that is in use is
+    /// known of one that was just read, and not of one that was gone back to.
+    fn look_at_files(&self, others: Vec<PathBuf>, hold_it: bool) {
+        let config = &self.config;
+        let is_watched = config.server.watch && self.told.source.has_files();
+        let files = is_watched.then(|| {
+            let mut files = config.files.clone();
             files.extend(others);
             files.sort_unstable();
             files.dedup();
-            files
+            let holds = hold_it.then(|| config.fingerprint.as_str().into());
+            Named { files, holds }
         });
         self.told.files.send_replace(files);
     }

@@ -11,6 +11,11 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// With all that is wrong with it.
     fn load(&self) -> Result<Config, Unusable>;
+
+    /// Whether it is worth looking at the files that its configs name.
+    fn has_files(&self) -> bool {
+        true
+    }
 }
 
 /// A config that can't be put to use.
@@ -44,5 +49,9 @@ impl Source for Fixed {
             problems: vec!["this server has no config file".to_owned()],
             files: Vec::new(),
         })
+    }
+
+    fn has_files(&self) -> bool {
+        false
     }
 }

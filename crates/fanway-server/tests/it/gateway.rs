@@ -98,6 +98,10 @@ impl Source for Changing {
             files: Vec::new(),
         })
     }
+
+    fn has_files(&self) -> bool {
+        false
+    }
 }
 
 impl Gateway {
