@@ -68,8 +68,18 @@ pub async fn what_waits_goes_to_the_heir<E: Engine>() {
         }
         adopt(&rig, "old", "new");
         let mut lane = lane.unwrap_or_else(|| rig.lane("new"));
-        let taken = drain(&mut lane, &rig, expected.len()).await;
+        let late = rig.now().saturating_add(LATER);
+        let work = take_all(&mut lane, late, expected.len()).await;
+        let taken = work.iter().map(|work| work.delivery.message);
         assert_eq!(as_set(taken), as_set(expected));
+        // What the lane holds isn't handed out again when all has come over.
+        rig.engine.settle().await;
+        rig.engine.settle().await;
+        let fresh = rig.accept(&after, 1).await;
+        let next = take_all(&mut lane, late, 1).await;
+        assert_eq!(next[0].delivery.message, fresh[0]);
+        deliver(&mut lane, &work, late);
+        deliver(&mut lane, &next, late);
         assert_empty(&mut rig, &mut lane, &["old", "new"]).await;
     }
 }
