@@ -1,19 +1,27 @@
-//! Chores that are more than one command: `cargo xtask bench|crash|generate`.
+//! Chores that are more than one command: `cargo xtask bench|crash|trial|generate`.
 //!
 //! - `bench` – Fanway against what a user would do without it; writes `docs/benchmarks.md`
 //! - `crash` – a server that is killed again and again under load, and what must hold then
+//! - `trial` – a server that is steered under load, and what must hold then
 //! - `generate` – the files that are made from the code
 //!
 //! It reaches nothing but the loopback interface, and ends no process that it didn't start.
 
 mod bench;
 mod built;
+mod client;
 mod crash;
 mod gateway;
 mod generate;
+mod inspect;
+mod lives;
 mod plain_http;
 mod process;
 mod say;
+mod scene;
+mod sink;
+mod trial;
+mod wrongs;
 
 use std::process::ExitCode;
 
@@ -33,6 +41,8 @@ enum Chore {
     Bench(bench::Options),
     /// Kill a server under load again and again, and check that nothing is lost
     Crash(crash::Options),
+    /// Steer a server under load, and count what comes of it
+    Trial(trial::Options),
     /// Rewrite the files that are made from the code
     Generate,
 }
@@ -41,6 +51,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Bench(options) => bench::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Crash(options) => crash::run(&options),
+        Chore::Trial(options) => trial::run(&options),
         Chore::Generate => generate::run().map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! GET over a connection of its own: enough for metrics and the admin API.
+//! GET and POST, each over a connection of its own: enough for metrics and the admin API.
 //!
 //! It speaks HTTP/1.0, to which no server answers in chunks. Answers are read to their end.
 
@@ -12,20 +12,60 @@ use serde_json::Value;
 /// How long a server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The body of an answer with status 200.
-pub(crate) fn get(server: SocketAddr, path: &str) -> anyhow::Result<String> {
+/// What a server answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The body.
+    pub(crate) fn json(&self) -> anyhow::Result<Value> {
+        serde_json::from_str(&self.body).context("the answer is no JSON")
+    }
+}
+
+/// Asks for something.
+pub(crate) fn ask(server: SocketAddr, path: &str) -> anyhow::Result<Answer> {
+    exchange(server, "GET", path, "").with_context(|| format!("no answer to GET {path}"))
+}
+
+/// Asks for something to be done.
+pub(crate) fn post(server: SocketAddr, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    let answer = exchange(server, "POST", path, &body.to_string());
+    answer.with_context(|| format!("no answer to POST {path}"))
+}
+
+fn exchange(server: SocketAddr, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {server}\r\n\r\n")?;
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nHost: {server}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )?;
     let mut answer = String::new();
-    stream
-        .read_to_string(&mut answer)
-        .with_context(|| format!("no answer to GET {path}"))?;
+    stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").context("no whole answer")?;
-    if head.split(' ').nth(1) != Some("200") {
-        bail!("GET {path}: {}", head.lines().next().unwrap_or_default());
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    Ok(Answer {
+        status: status.context("no status")?,
+        body: body.to_owned(),
+    })
+}
+
+/// The body of an answer with status 200.
+pub(crate) fn get(server: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let Answer { status, body } = ask(server, path)?;
+    if status != 200 {
+        bail!("GET {path}: {status}");
     }
-    Ok(body.to_owned())
+    Ok(body)
 }
 
 /// The same, of an answer in JSON.

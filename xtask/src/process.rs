@@ -52,6 +52,11 @@ impl Process {
         Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
     }
 
+    /// Asks it with SIGHUP to read its config again.
+    pub(crate) fn hang_up(&self) -> anyhow::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::HUP)?)
+    }
+
     /// Waits until it has ended by itself.
     pub(crate) fn wait(&mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
         let begun = Instant::now();
@@ -110,7 +115,10 @@ pub(crate) fn peak(id: u32) -> Option<u64> {
 }
 
 fn status(id: u32, name: &str) -> Option<u64> {
-    kilobytes(&fs::read_to_string(format!("/proc/{id}/status")).ok()?, name)
+    kilobytes(
+        &fs::read_to_string(format!("/proc/{id}/status")).ok()?,
+        name,
+    )
 }
 
 /// A figure of `/proc/PID/status`, in KiB.

@@ -1,4 +1,5 @@
-//! Ten kills of the debug build, which nothing that was accepted may be lost by.
+//! Ten kills of the debug build, which nothing that was accepted may be lost by, and a short run of
+//! each trial.
 //!
 //! Repeated attempts are measured by the order of events: how fast the machine is doesn't matter.
 
@@ -55,16 +56,46 @@ fn latest(folder: &Path) -> SystemTime {
     times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-#[test]
-fn nothing_accepted_is_lost_by_ten_kills() {
+/// Runs a chore, in which everything has to hold.
+#[track_caller]
+fn check(chore: &str) {
     let run = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args([
-            "crash", "--rounds", "10", "--seed", "7", "--bound", "order", "--fanway",
-        ])
+        .args(chore.split(' '))
+        .arg("--fanway")
         .arg(fanway())
         .output()
         .expect("this package's binary runs");
     let said = String::from_utf8_lossy(&run.stdout);
     let noted = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{said}{noted}");
+}
+
+#[test]
+fn a_crowd_that_sends_the_same_request_makes_one_message() {
+    check("trial duplicates --copies 1000 --requests 2 --kills 3 --bound order --seed 7");
+}
+
+#[test]
+fn followers_that_dont_read_are_let_go_and_take_no_memory() {
+    check("trial follower --followers 24 --seconds 1 --seed 7");
+}
+
+#[test]
+fn letters_are_redriven_once_whatever_is_killed() {
+    check("trial redrive --letters 2000 --kills 2 --bound order --seed 7");
+}
+
+#[test]
+fn nothing_accepted_is_lost_by_ten_kills() {
+    check("crash --rounds 10 --bound order --seed 7");
+}
+
+#[test]
+fn reloads_lose_no_request_and_mix_no_config() {
+    check("trial reload --seconds 4 --seed 11");
+}
+
+#[test]
+fn what_waits_for_a_target_comes_under_its_new_name() {
+    check("trial rename --waiting 2000 --bound order --seed 7");
 }

@@ -1,86 +1,82 @@
-//! Senders: each sends one event after the other, and repeats an event until it gets its 202.
+//! Senders: each sends one event after the other. An event's request is sent by several
+//! connections at once, and by each again until it is told that it was accepted.
+//!
+//! - `cancel` – calling some of them off
+
+mod cancel;
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST};
+use fanway_types::Timestamp;
+use futures_util::future::join_all;
 use hyper::{Method, StatusCode};
-use hyper_util::rt::TokioIo;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use super::KEPT;
 use super::book::Book;
+use super::desk::DONE;
 use super::request::Request;
+use crate::client::{Client, Order, Whereabouts};
 
-/// How often an event is tried.
-const TRIES: u32 = 20;
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long to rest before an event is tried again.
-const REST: Duration = Duration::from_millis(5);
 /// The longest rest between two events.
 const PAUSE: Duration = Duration::from_millis(3);
-/// One event of so many is asked about once it is accepted.
-const ASKED: u32 = 8;
-
-/// What senders are told.
-#[derive(Clone, Copy, Debug)]
-enum Told {
-    /// Where the gateway is.
-    Up(SocketAddr),
-    /// That there is none at present.
-    Down,
-    /// That the event that they are at is their last.
-    Last(SocketAddr),
-}
+/// How long requests are put off that are.
+const PUT_OFF: Range<Duration> = Duration::from_millis(50)..Duration::from_millis(500);
 
 /// All senders.
 pub(crate) struct Senders {
-    told: watch::Sender<Told>,
+    whereabouts: Whereabouts,
+    is_over: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 impl Senders {
-    /// Starts so many. They wait until there is a gateway.
-    pub(crate) fn start(count: u32, book: &Arc<Book>, seed: u64, handle: &Handle) -> Self {
-        let (told, _) = watch::channel(Told::Down);
+    /// Starts so many. They wait until there is a gateway. `callbacks` is where they want to be
+    /// told of what has ended.
+    pub(crate) fn start(
+        count: u32,
+        book: &Arc<Book>,
+        callbacks: SocketAddr,
+        seed: u64,
+        handle: &Handle,
+    ) -> Self {
+        let whereabouts = Whereabouts::unknown();
+        let (is_over, _) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for number in 0..count {
+            let clients = (0..Request::MOST_COPIES).map(|_| whereabouts.client());
             let sender = Sender {
                 number,
                 book: Arc::clone(book),
+                callbacks,
                 rng: StdRng::seed_from_u64(seed ^ u64::from(number)),
-                told: told.subscribe(),
-                connection: None,
+                clients: clients.collect(),
             };
-            tasks.spawn_on(sender.run(), handle);
+            tasks.spawn_on(sender.run(is_over.subscribe()), handle);
         }
-        Self { told, tasks }
+        Self {
+            whereabouts,
+            is_over,
+            tasks,
+        }
     }
 
     /// Tells them where the gateway is; `None` where there is none.
     pub(crate) fn send_to(&self, gateway: Option<SocketAddr>) {
-        self.told.send_replace(gateway.map_or(Told::Down, Told::Up));
+        self.whereabouts.are(gateway);
     }
 
     /// Lets them finish the event that they are at. There has to be a gateway.
     pub(crate) async fn finish(&mut self) {
-        self.told.send_modify(|told| {
-            if let Told::Up(gateway) = *told {
-                *told = Told::Last(gateway);
-            }
-        });
+        self.is_over.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
     }
 }
@@ -88,123 +84,101 @@ impl Senders {
 struct Sender {
     number: u32,
     book: Arc<Book>,
+    callbacks: SocketAddr,
     rng: StdRng,
-    told: watch::Receiver<Told>,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    clients: Vec<Client>,
 }
 
-/// What a gateway answered.
-struct Answer {
-    status: StatusCode,
-    body: Bytes,
+/// A request that was accepted, as its sender knows it.
+struct Known {
+    request: Request,
+    /// Where its message is.
+    path: String,
+    /// Until when it is kept, and its key.
+    until: Instant,
 }
 
 impl Sender {
-    async fn run(mut self) {
+    async fn run(mut self, is_over: watch::Receiver<bool>) {
         for event in 0.. {
-            self.send(event).await;
-            if matches!(*self.told.borrow(), Told::Last(_)) {
+            let sender = self.number;
+            self.send(Request { sender, event }).await;
+            if *is_over.borrow() {
                 return;
             }
             sleep(self.rng.random_range(Duration::ZERO..PAUSE)).await;
         }
     }
 
-    /// Sends an event until it is accepted, or gives up.
-    async fn send(&mut self, event: u32) {
-        for attempt in 0..TRIES {
-            let request = Request {
-                sender: self.number,
-                event,
-                attempt,
-            };
-            let begin = self.book.begin();
-            // Without an answer nobody knows whether it was accepted: it is tried again.
-            match self.post(request).await {
-                Ok(answer) if answer.status == StatusCode::ACCEPTED => {
-                    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-                    let id = body["id"].as_str().unwrap_or_default();
-                    self.book.accepted(request, id, begin);
-                    if event.is_multiple_of(ASKED) {
-                        self.ask(request, id).await;
-                    }
-                    return;
-                }
-                Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {}
-                Ok(answer) => {
-                    let status = answer.status;
-                    let wrong = format!("request {request} was answered with {status}");
-                    self.book.wrong(wrong);
-                }
-                Err(_) => self.connection = None,
-            }
-            sleep(REST).await;
-        }
-        self.book.given_up();
-    }
-
-    /// Asks how a message stands; what is shown as delivered must not be sent again.
-    async fn ask(&mut self, request: Request, id: &str) {
-        let path = format!("/fanway/messages/{id}?wait=1s");
-        let Ok(answer) = self.call(Method::GET, &path, Bytes::new()).await else {
-            self.connection = None;
+    async fn send(&mut self, request: Request) {
+        // What is told later may be told of another message.
+        let until = Instant::now() + KEPT;
+        let order = self.order(request);
+        let Some(id) = self.race(request, &order, until).await else {
+            self.book.given_up(request);
             return;
         };
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        if body["state"] == "delivered" {
-            self.book.shown(request);
-        }
-    }
-
-    async fn post(&mut self, request: Request) -> anyhow::Result<Answer> {
-        self.call(Method::POST, "/orders", request.body()).await
-    }
-
-    async fn call(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
-        let gateway = self.gateway().await?;
-        timeout(PATIENCE, self.exchange(gateway, method, path, body)).await?
-    }
-
-    /// Waits until there is a gateway.
-    async fn gateway(&mut self) -> anyhow::Result<SocketAddr> {
-        let told = self.told.wait_for(|told| !matches!(told, Told::Down));
-        match *told.await? {
-            Told::Up(gateway) | Told::Last(gateway) => Ok(gateway),
-            Told::Down => anyhow::bail!("there is no gateway"),
-        }
-    }
-
-    async fn exchange(
-        &mut self,
-        gateway: SocketAddr,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> anyhow::Result<Answer> {
-        let mut connection = match self.connection.take() {
-            Some(connection) if !connection.is_closed() => connection,
-            _ => connect(gateway).await?,
+        let path = format!("/fanway/messages/{id}");
+        let known = Known {
+            request,
+            path,
+            until,
         };
-        let request = hyper::Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, gateway.to_string())
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body))?;
-        connection.ready().await?;
-        let answer = connection.send_request(request).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        self.connection = Some(connection);
-        Ok(Answer { status, body })
+        if request.is_called_off() {
+            self.call_off(&known).await;
+        } else if request.is_asked_about() {
+            self.ask(&known).await;
+        }
     }
-}
 
-async fn connect(gateway: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(gateway).await.context("no connection")?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with the sender, and its error is the pending request's too.
-    tokio::spawn(connection);
-    Ok(sender)
+    fn order(&mut self, request: Request) -> Order {
+        let mut order = Order::keyed("/orders", &request.to_string(), request.body());
+        let put_off = request.is_put_off().then(|| {
+            let delay = self.rng.random_range(PUT_OFF);
+            let until = Timestamp::from(SystemTime::now() + delay);
+            order.headers.push(("fanway-not-before", until.to_string()));
+            SystemTime::UNIX_EPOCH + Duration::from_millis(until.as_millis())
+        });
+        if request.has_callback() {
+            let url = format!("http://{}{DONE}{request}", self.callbacks);
+            order.headers.push(("fanway-callback", url));
+        }
+        self.book.sending(request, put_off);
+        order
+    }
+
+    /// Sends a request over several connections at once, over each until it is accepted. Returns
+    /// the message's id; `None` where a connection wasn't told in time.
+    async fn race(&mut self, request: Request, order: &Order, until: Instant) -> Option<String> {
+        let book = &self.book;
+        let clients = self.clients.iter_mut().take(request.copies());
+        let racing = clients.map(|client| client.until_accepted(order, until, || book.begin()));
+        let mut id = None;
+        let mut is_decided = true;
+        for told in join_all(racing).await {
+            match told {
+                Ok(Some(accepted)) => {
+                    book.accepted(request, &accepted.id, accepted.begin.as_ref());
+                    id = Some(accepted.id);
+                }
+                Ok(None) => is_decided = false,
+                Err(status) => {
+                    book.wrong(format_args!("request {request} was answered with {status}"));
+                }
+            }
+        }
+        id.filter(|_| is_decided)
+    }
+
+    /// Asks how a message stands; what is shown to have ended must not be sent again.
+    async fn ask(&mut self, known: &Known) {
+        let path = format!("{}?wait=1s", known.path);
+        let order = Order::new(Method::GET, path, Vec::new().into());
+        // Without an answer nothing was shown.
+        if let Ok(answer) = self.clients[0].call(&order).await
+            && answer.status == StatusCode::OK
+        {
+            self.book.shown(known.request, &answer.json());
+        }
+    }
 }
