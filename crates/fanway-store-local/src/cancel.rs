@@ -83,6 +83,11 @@ impl CalledOff {
         }
     }
 
+    /// Notes that so many attempts were made.
+    pub(crate) fn note_attempts(&mut self, attempts: u32) {
+        self.attempts = self.attempts.max(attempts);
+    }
+
     /// What those who watch are told of an outcome of it.
     pub(crate) fn event(&self, outcome: &Outcome) -> Box<Event> {
         Box::new(Event {

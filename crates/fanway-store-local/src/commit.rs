@@ -60,6 +60,7 @@ impl Commits {
                 called_off.let_caller_go();
                 continue;
             }
+            called_off.note_attempts(tail.attempts(called_off.delivery));
             tail.note_called_off(called_off.delivery);
             let feed = self.commons.feed(&called_off.target);
             wakers.extend(feed.call_off(called_off));

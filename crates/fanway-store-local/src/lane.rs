@@ -317,7 +317,7 @@ impl Lane for LocalLane {
 
     fn record(&mut self, work: &Work, outcome: Outcome, hold: Hold) {
         if matches!(outcome.verdict, Verdict::Again { .. }) {
-            self.held.keep(outcome.delivery);
+            self.held.keep(outcome.delivery, outcome.attempts);
         }
         let event = self.event(work, &outcome);
         self.append(outcome, hold, event);

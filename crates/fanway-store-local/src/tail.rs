@@ -242,11 +242,22 @@ impl Tail {
 
     /// Whether the end of a delivery is here.
     pub(crate) fn has_end(&self, delivery: DeliveryId) -> bool {
+        let ended = |outcome: &Outcome| matches!(outcome.verdict, Verdict::Ended(_));
+        self.outcomes(delivery).any(ended)
+    }
+
+    /// How many attempts of a delivery are known of here.
+    pub(crate) fn attempts(&self, delivery: DeliveryId) -> u32 {
+        let attempts = self.outcomes(delivery).map(|outcome| outcome.attempts);
+        attempts.max().unwrap_or(0)
+    }
+
+    fn outcomes(&self, delivery: DeliveryId) -> impl Iterator<Item = &Outcome> {
         let places = self.places.get(&delivery.message).into_iter().flatten();
-        let mut items = places.filter_map(|place| self.at(*place));
-        items.any(|item| match &item.record {
-            Record::Outcome(outcome) => outcome.delivery == delivery && is_end(&item.record),
-            _ => false,
+        let items = places.filter_map(|place| self.at(*place));
+        items.filter_map(move |item| match &item.record {
+            Record::Outcome(outcome) if outcome.delivery == delivery => Some(outcome),
+            _ => None,
         })
     }
 

@@ -29,8 +29,9 @@ enum Why {
     InLane,
     /// It was called off, and the lane is to end it.
     CalledOff(Box<CalledOff>),
-    /// The ledger doesn't show yet that it is to be attempted again.
-    LetGo(Ticket),
+    /// The ledger doesn't show yet that it is to be attempted again, and how many attempts were
+    /// made.
+    LetGo(Ticket, u32),
     /// The ledger doesn't show its end yet.
     Ended(Ticket),
 }
@@ -73,18 +74,20 @@ impl Held {
         self.others.keys().copied().collect()
     }
 
-    /// Notes that one is to be attempted again: from now on the ledger will show it as scheduled.
-    pub(super) fn keep(&mut self, delivery: DeliveryId) {
+    /// Notes that one is to be attempted again, after so many attempts: from now on the ledger will
+    /// show it as scheduled.
+    pub(super) fn keep(&mut self, delivery: DeliveryId, attempts: u32) {
         self.fresh.remove(&delivery);
-        let why = self.others.entry(delivery).or_insert(Why::InLane);
-        if !matches!(why, Why::CalledOff(_)) {
-            *why = Why::InLane;
+        match self.others.entry(delivery).or_insert(Why::InLane) {
+            Why::CalledOff(called_off) => called_off.note_attempts(attempts),
+            why => *why = Why::InLane,
         }
     }
 
-    /// Notes that one was let go, to be attempted again; `ticket` is its outcome's.
-    pub(super) fn let_go(&mut self, delivery: DeliveryId, ticket: Ticket) {
-        self.others.insert(delivery, Why::LetGo(ticket));
+    /// Notes that one was let go, to be attempted again after so many attempts; `ticket` is its
+    /// outcome's.
+    pub(super) fn let_go(&mut self, delivery: DeliveryId, ticket: Ticket, attempts: u32) {
+        self.others.insert(delivery, Why::LetGo(ticket, attempts));
         self.released.push_back((ticket, delivery));
     }
 
@@ -100,13 +103,16 @@ impl Held {
     }
 
     /// Notes that one was called off; `waits` where it was read and not handed out yet.
-    pub(super) fn call_off(&mut self, called_off: CalledOff, waits: bool) -> Fate {
+    pub(super) fn call_off(&mut self, mut called_off: CalledOff, waits: bool) -> Fate {
         let delivery = called_off.delivery;
+        if let Some(Why::LetGo(_, attempts)) = self.others.get(&delivery) {
+            called_off.note_attempts(*attempts);
+        }
         let fate = match self.others.get(&delivery) {
             _ if self.fresh.remove(&delivery) => Fate::Told,
             Some(Why::InLane) if !waits => Fate::Told,
             Some(Why::CalledOff(_) | Why::Ended(_)) => Fate::Nothing,
-            Some(Why::InLane | Why::LetGo(_)) | None => Fate::Ends,
+            Some(Why::InLane | Why::LetGo(..)) | None => Fate::Ends,
         };
         if !matches!(fate, Fate::Nothing) {
             let why = Why::CalledOff(Box::new(called_off));
@@ -143,7 +149,7 @@ impl Held {
             self.released.pop_front_if(|(ticket, _)| *ticket <= posted)
         {
             // It may have been released once more since.
-            if let Some(Why::LetGo(last) | Why::Ended(last)) = self.others.get(&delivery)
+            if let Some(Why::LetGo(last, _) | Why::Ended(last)) = self.others.get(&delivery)
                 && *last == ticket
             {
                 self.others.remove(&delivery);

@@ -13,7 +13,7 @@ impl LocalLane {
     /// Appends an outcome, or keeps it for when there is room.
     pub(super) fn append(&mut self, outcome: Outcome, hold: Hold, event: Option<Box<Event>>) {
         let delivery = outcome.delivery;
-        let verdict = outcome.verdict;
+        let (verdict, attempts) = (outcome.verdict, outcome.attempts);
         let entry = Entry {
             record: Record::Outcome(outcome.clone()),
             waiter: Waiter::Nobody,
@@ -32,7 +32,7 @@ impl LocalLane {
                 // Nobody has it any more, and nobody is to be given it.
                 self.end_called_off(delivery);
             }
-            (Verdict::Again { .. }, Hold::LetGo) => self.held.let_go(delivery, ticket),
+            (Verdict::Again { .. }, Hold::LetGo) => self.held.let_go(delivery, ticket, attempts),
         }
     }
 

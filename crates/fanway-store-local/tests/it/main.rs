@@ -1,6 +1,7 @@
 //! The local store: what each engine owes, and what it owes on a disk that tears, loses, fills up
 //! and fails.
 
+mod calling_off;
 mod conformance;
 mod fixtures;
 mod folder;
