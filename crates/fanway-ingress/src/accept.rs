@@ -152,9 +152,17 @@ fn accepted(
 ) -> Response<Full<Bytes>> {
     let length = BODY_LENGTH + state.len() + public_url.len();
     let mut text = String::with_capacity(length);
-    write!(text, r#"{{"id":"{id}","state":"{state}","status":""#).expect("a text takes all");
+    text.push_str(r#"{"id":""#);
+    let digits = text.len();
+    write!(text, "{id}").expect("a text takes all");
+    let digits = digits..text.len();
+    text.push_str(r#"","state":""#);
+    text.push_str(state);
+    text.push_str(r#"","status":""#);
     let start = text.len();
-    write!(text, "{public_url}{MESSAGES}{id}").expect("a text takes all");
+    text.push_str(public_url);
+    text.push_str(MESSAGES);
+    text.extend_from_within(digits);
     let end = text.len();
     text.push_str(r#""}"#);
     debug_assert_eq!(text.len(), length, "it is written without being moved");

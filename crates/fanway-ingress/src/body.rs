@@ -5,9 +5,11 @@
 //! keep many times its own size alive without its being counted; the copy costs 20 ns for 1 KiB.
 
 use std::fmt::Display;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
@@ -64,9 +66,15 @@ where
         reservation,
         limit: limits.max_body,
     };
-    let mut whole = timeout(limits.body_timeout, gather(body, room))
-        .await
-        .unwrap_or_else(|_| Err(Kind::BodyTimeout.into()))?;
+    let mut gathering = pin!(gather(body, room));
+    // What is there already needs no timer.
+    let gathered = match gathering.as_mut().now_or_never() {
+        Some(gathered) => gathered,
+        None => timeout(limits.body_timeout, gathering)
+            .await
+            .unwrap_or_else(|_| Err(Kind::BodyTimeout.into())),
+    };
+    let mut whole = gathered?;
     let size = ByteCount::new(head.get() + whole.bytes.len() as u64);
     whole.reservation.shrink_to(size);
     Ok(whole)

@@ -4,28 +4,11 @@
 //! section 7.6.1), what each attempt says for itself (the length, and whom it addresses), and what
 //! is meant for the gateway: that is handed over apart.
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName,
-    HeaderValue, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, HeaderMap, HeaderValue};
 
 use fanway_types::{Headers, HeadersBuilder};
 
 use crate::problem::{Kind, Problem};
-
-const LEFT_OUT: [HeaderName; 11] = [
-    AUTHORIZATION,
-    CONNECTION,
-    CONTENT_LENGTH,
-    COOKIE,
-    EXPECT,
-    HOST,
-    SET_COOKIE,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
 
 /// The name of the header that a sender's key is in.
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -35,6 +18,9 @@ pub(crate) const NOT_BEFORE: &str = "fanway-not-before";
 pub(crate) const EXPIRES: &str = "fanway-expires";
 /// The name of the header with a sender's callback.
 pub(crate) const CALLBACK: &str = "fanway-callback";
+
+/// The bytes that a header takes in a message, as a rule: so many are made room for.
+const TYPICAL: usize = 32;
 
 /// The headers of a request, sorted out.
 #[derive(Debug)]
@@ -64,8 +50,8 @@ pub(crate) enum Sent<'h> {
 }
 
 impl<'h> Own<'h> {
-    fn of(&mut self, name: &HeaderName) -> Option<&mut Sent<'h>> {
-        match name.as_str() {
+    fn of(&mut self, name: &str) -> Option<&mut Sent<'h>> {
+        match name {
             IDEMPOTENCY_KEY => Some(&mut self.key),
             NOT_BEFORE => Some(&mut self.not_before),
             EXPIRES => Some(&mut self.expires),
@@ -103,17 +89,18 @@ pub(crate) fn sort(headers: &HeaderMap, limit: usize) -> Result<Sorted<'_>, Prob
             .as_ref()
             .is_some_and(|named| named.iter().any(|other| other.eq_ignore_ascii_case(name)))
     };
-    let mut builder = HeadersBuilder::default();
+    let mut builder = HeadersBuilder::with_capacity(headers.len() * TYPICAL);
     let mut own = Own::default();
     for (name, value) in headers {
+        let name = name.as_str();
         if let Some(sent) = own.of(name) {
             sent.add(value);
             continue;
         }
-        if is_left_out(name) || is_named(name.as_str()) {
+        if is_left_out(name) || is_named(name) {
             continue;
         }
-        if !builder.push(name.as_str(), value.as_bytes()) {
+        if !builder.push(name, value.as_bytes()) {
             let detail = format!("`{name}` is longer than 65,535 bytes");
             return Err(Problem::new(Kind::HeadersTooLarge, detail));
         }
@@ -122,11 +109,23 @@ pub(crate) fn sort(headers: &HeaderMap, limit: usize) -> Result<Sorted<'_>, Prob
     Ok(Sorted { kept, own })
 }
 
-fn is_left_out(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    LEFT_OUT.contains(name)
-        || text.starts_with("proxy-")
-        || matches!(text, "keep-alive" | "http2-settings")
+fn is_left_out(name: &str) -> bool {
+    matches!(
+        name,
+        "authorization"
+            | "connection"
+            | "content-length"
+            | "cookie"
+            | "expect"
+            | "host"
+            | "http2-settings"
+            | "keep-alive"
+            | "set-cookie"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    ) || name.starts_with("proxy-")
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<&str> {

@@ -8,15 +8,31 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Characters that 128 bits take; the first carries only three of them.
 pub(crate) const LENGTH: usize = 26;
 
+/// Characters that one step of [`encode`] writes: as many as 64 bits hold whole.
+const STRIDE: usize = 12;
+
 /// Writes `value`, most significant character first.
 pub(crate) fn encode(value: u128) -> [u8; LENGTH] {
     let mut text = [0; LENGTH];
     let mut rest = value;
-    for place in text.iter_mut().rev() {
-        *place = ALPHABET[(rest & 31) as usize];
-        rest >>= 5;
+    // 64 bits at a time: shifting 128 for each character takes thrice as long.
+    for part in text.rchunks_mut(STRIDE) {
+        let mut low = lower_half(rest);
+        rest >>= 5 * STRIDE;
+        for place in part.iter_mut().rev() {
+            *place = ALPHABET[(low & 31) as usize];
+            low >>= 5;
+        }
     }
     text
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the upper half is left out"
+)]
+fn lower_half(value: u128) -> u64 {
+    value as u64
 }
 
 /// Reads what [`encode`] wrote; `None` for any other text.

@@ -19,7 +19,9 @@ impl Headers {
     pub fn from_block(block: Bytes) -> Option<Self> {
         let mut rest = &block[..];
         while !rest.is_empty() {
-            (_, rest) = split_header(rest)?;
+            let name;
+            ((name, _), rest) = split_header(rest)?;
+            str::from_utf8(name).ok()?;
         }
         Some(Self { block })
     }
@@ -32,6 +34,12 @@ impl Headers {
 
     /// Each header's name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields()
+            .map_while(|(name, value)| Some((str::from_utf8(name).ok()?, value)))
+    }
+
+    /// Each header's name and value, the name as bytes: for where it is only compared or copied.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = &self.block[..];
         std::iter::from_fn(move || {
             let (header, after) = split_header(rest)?;
@@ -43,8 +51,8 @@ impl Headers {
     /// The first value under `name`, which is in lower case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter()
-            .find(|(candidate, _)| *candidate == name)
+        self.fields()
+            .find(|(candidate, _)| *candidate == name.as_bytes())
             .map(|(_, value)| value)
     }
 
@@ -56,7 +64,7 @@ impl Headers {
 }
 
 /// A header's name and value.
-type Header<'a> = (&'a str, &'a [u8]);
+type Header<'a> = (&'a [u8], &'a [u8]);
 
 fn split_header(block: &[u8]) -> Option<(Header<'_>, &[u8])> {
     let (lengths, rest) = block.split_first_chunk::<4>()?;
@@ -64,7 +72,7 @@ fn split_header(block: &[u8]) -> Option<(Header<'_>, &[u8])> {
     let value_length = usize::from(u16::from_le_bytes([lengths[2], lengths[3]]));
     let (name, rest) = rest.split_at_checked(name_length)?;
     let (value, rest) = rest.split_at_checked(value_length)?;
-    Some(((str::from_utf8(name).ok()?, value), rest))
+    Some(((name, value), rest))
 }
 
 /// Builds [`Headers`].
@@ -74,6 +82,14 @@ pub struct HeadersBuilder {
 }
 
 impl HeadersBuilder {
+    /// A builder with room for so many bytes: four for each header, and its name and value.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            block: BytesMut::with_capacity(bytes),
+        }
+    }
+
     /// Adds a header; `name` is in lower case. Returns false, and adds nothing, where the name or
     /// the value is longer than 65,535 bytes.
     #[must_use]

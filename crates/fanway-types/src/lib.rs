@@ -34,4 +34,4 @@ pub use path_template::{Captures, PathTemplate, PathTemplateError, Segment};
 pub use plan::{Plan, PlanHash, Step};
 pub use secret::Secret;
 pub use timestamp::{Timestamp, TimestampError};
-pub use trace::TraceContext;
+pub use trace::{TraceContext, Traceparent};

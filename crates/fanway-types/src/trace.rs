@@ -52,15 +52,47 @@ impl<'a> TraceContext<'a> {
     /// The `traceparent` of an attempt, whose span is `span`. An all-zero span is forbidden, and
     /// is written as 1.
     #[must_use]
-    pub fn traceparent(&self, span: u64) -> impl fmt::Display {
-        let (trace_id, flags) = (self.trace_id, self.flags);
-        std::fmt::from_fn(move |f| write!(f, "00-{trace_id:032x}-{:016x}-{flags:02x}", span.max(1)))
+    pub fn traceparent(&self, span: u64) -> Traceparent {
+        let mut text = *b"00-________________________________-________________-__";
+        write_hex(&mut text[3..35], &self.trace_id.to_be_bytes());
+        write_hex(&mut text[36..52], &span.max(1).to_be_bytes());
+        write_hex(&mut text[53..], &[self.flags]);
+        Traceparent(text)
     }
 
     /// The `tracestate` to pass on unchanged.
     #[must_use]
     pub fn tracestate(&self) -> Option<&'a str> {
         self.state
+    }
+}
+
+/// A `traceparent` of version 00.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traceparent([u8; 55]);
+
+impl Traceparent {
+    /// Its text, which is ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Traceparent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.0).expect("digits and hyphens"))
+    }
+}
+
+/// Writes `bytes` in lower case, two characters for each.
+fn write_hex(text: &mut [u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ];
     }
 }
 
