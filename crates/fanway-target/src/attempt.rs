@@ -1,10 +1,11 @@
 //! The seam: what a target is asked, and how an attempt ended. Knows nothing of connections.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fanway_types::Headers;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method};
 
 /// One API that is called.
 pub trait Target: Send + Sync + 'static {
@@ -17,14 +18,14 @@ pub trait Target: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct AttemptRequest {
     /// The method.
-    pub method: Method,
+    pub method: Arc<str>,
     /// What is appended to the target's URL: nothing, or a path, or a query with its `?`, or both;
     /// percent-encoded.
-    pub path_and_query: String,
+    pub path_and_query: Arc<str>,
     /// The headers. Those that are a connection's own affair (`host`, `content-length`,
     /// `transfer-encoding`, `connection` and its kin, RFC 9110 section 7.6.1) are left out, and
     /// the target's credentials replace any of the same name.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The body, whole.
     pub body: Bytes,
     /// What of the answer's body is wanted.

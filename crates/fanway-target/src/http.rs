@@ -276,7 +276,7 @@ impl Inner {
         };
         match protocol {
             Protocol::Http1 => {
-                let connection = http1::Connection::open(socket).await.map_err(named)?;
+                let connection = http1::Connection::new(socket);
                 Ok(Connection::Http1(Box::new(connection)))
             }
             Protocol::Http2 => {

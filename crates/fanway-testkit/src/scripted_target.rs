@@ -104,7 +104,7 @@ impl Seen {
     pub fn header(&self, name: &str) -> &str {
         let value = self.request.headers.get(name);
         let value = value.unwrap_or_else(|| panic!("no header `{name}`"));
-        value.to_str().expect("a value of visible ASCII")
+        str::from_utf8(value).expect("a value of text")
     }
 
     /// The body as text.

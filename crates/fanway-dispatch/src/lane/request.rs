@@ -1,21 +1,22 @@
 //! From what a step shapes to what is sent: each attempt's own headers (design section 8.2).
 
-use std::fmt::Display;
+use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use fanway_target::{AttemptRequest, Capture};
 use fanway_transform::Shaped;
-use fanway_types::{DeliveryId, Message};
-use http::header::USER_AGENT;
-use http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderName, InvalidHeaderValue};
-use http::method::{InvalidMethod, Method};
+use fanway_types::{DeliveryId, HeadersBuilder, Message};
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const MESSAGE: HeaderName = HeaderName::from_static("fanway-message");
-const ATTEMPT: HeaderName = HeaderName::from_static("fanway-attempt");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-const OWN_USER_AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("fanway/", env!("CARGO_PKG_VERSION")));
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const MESSAGE: &str = "fanway-message";
+const ATTEMPT: &str = "fanway-attempt";
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
+const USER_AGENT: &str = "user-agent";
+const OWN_USER_AGENT: &str = concat!("fanway/", env!("CARGO_PKG_VERSION"));
+
+/// Bytes that our own headers take, unless there is a `tracestate`.
+const OWN_BYTES: usize = 288;
 
 /// Which attempt of which delivery a request is, as its own headers tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,72 +29,71 @@ pub struct Stamp {
     pub span: u64,
 }
 
-/// Why what a step shaped is no request.
-#[derive(Debug, thiserror::Error)]
-pub enum OutgoingError {
-    /// The method.
-    #[error("the step's method is no HTTP method")]
-    Method(#[source] InvalidMethod),
-    /// The name of a header.
-    #[error("the step sets a header whose name is no header name")]
-    HeaderName(#[source] InvalidHeaderName),
-    /// The value of a header.
-    #[error("the value of header `{name}` has characters that a header can't have")]
-    HeaderValue {
-        /// The header.
-        name: HeaderName,
-        /// What is wrong with it.
-        #[source]
-        source: InvalidHeaderValue,
-    },
-}
+/// A header that is longer than a request may have it: 65,535 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the step sets header `{0}` to more than 65,535 bytes")]
+pub struct HeaderTooLong(Arc<str>);
 
 /// Makes the request of an attempt from what a step has shaped of `message`: adds what each attempt
-/// carries, which a step can't override. The target adds its credentials and signature.
+/// carries, which a step can't override. The target adds its credentials and signature, and checks
+/// that it is a request by HTTP's rules.
 ///
 /// # Errors
-/// Where it is no request by HTTP's rules.
+/// Where a header is too long.
 pub fn outgoing(
     shaped: Shaped,
     message: &Message,
     stamp: Stamp,
-) -> Result<AttemptRequest, OutgoingError> {
-    let method = Method::from_bytes(shaped.method.as_bytes()).map_err(OutgoingError::Method)?;
-    let mut headers = HeaderMap::with_capacity(shaped.headers.len() + 6);
+) -> Result<AttemptRequest, HeaderTooLong> {
+    let given = shaped.headers.iter();
+    let given: usize = given
+        .map(|(name, value)| name.len() + value.len() + 4)
+        .sum();
+    let mut headers = HeadersBuilder::with_capacity(given + OWN_BYTES);
     for (name, value) in shaped.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(OutgoingError::HeaderName)?;
-        match HeaderValue::from_maybe_shared(value) {
-            Ok(value) => headers.append(name, value),
-            Err(source) => return Err(OutgoingError::HeaderValue { name, source }),
-        };
+        if !is_own(&name) && !headers.push(&name, &value) {
+            return Err(HeaderTooLong(name));
+        }
     }
     add_own(&mut headers, message, stamp);
     Ok(AttemptRequest {
-        method,
-        path_and_query: shaped.path_and_query.as_ref().to_owned(),
-        headers,
+        method: shaped.method,
+        path_and_query: shaped.path_and_query,
+        headers: headers.build(),
         body: shaped.body,
         capture: Capture::OnFailure,
     })
 }
 
-fn add_own(headers: &mut HeaderMap, message: &Message, stamp: Stamp) {
-    let trace = message.trace();
-    // A string of structured fields (RFC 8941), as the header's draft has it.
-    headers.insert(IDEMPOTENCY_KEY, value(format_args!("\"{}\"", stamp.key)));
-    headers.insert(MESSAGE, value(message.id));
-    headers.insert(ATTEMPT, stamp.number.into());
-    headers.insert(TRACEPARENT, value(trace.traceparent(stamp.span)));
-    headers.remove(TRACESTATE);
-    let state = trace.tracestate().map(HeaderValue::from_str);
-    if let Some(Ok(state)) = state {
-        headers.insert(TRACESTATE, state);
-    }
-    headers.insert(USER_AGENT, OWN_USER_AGENT);
+/// Whether each attempt has a header of this name of its own.
+fn is_own(name: &str) -> bool {
+    matches!(
+        name,
+        IDEMPOTENCY_KEY | MESSAGE | ATTEMPT | TRACEPARENT | TRACESTATE | USER_AGENT
+    )
 }
 
-fn value(text: impl Display) -> HeaderValue {
-    HeaderValue::try_from(text.to_string()).expect("ids and traces are visible ASCII")
+fn add_own(headers: &mut HeadersBuilder, message: &Message, stamp: Stamp) {
+    let trace = message.trace();
+    let mut text = String::with_capacity(64);
+    let mut add = |name: &str, value: &[u8]| {
+        let fits = headers.push(name, value);
+        debug_assert!(fits, "{name} is short");
+    };
+    let mut add_text = |name: &str, value: fmt::Arguments<'_>| {
+        text.clear();
+        text.write_fmt(value).expect("a String takes all text");
+        add(name, text.as_bytes());
+    };
+    // A string of structured fields (RFC 8941), as the header's draft has it.
+    add_text(IDEMPOTENCY_KEY, format_args!("\"{}\"", stamp.key));
+    add_text(MESSAGE, format_args!("{}", message.id));
+    add_text(ATTEMPT, format_args!("{}", stamp.number));
+    add(TRACEPARENT, trace.traceparent(stamp.span).as_bytes());
+    if let Some(state) = trace.tracestate() {
+        add(TRACESTATE, state.as_bytes());
+    }
+    add(USER_AGENT, OWN_USER_AGENT.as_bytes());
 }
 
 #[cfg(test)]
@@ -106,12 +106,12 @@ mod tests {
     use fanway_transform::Shaped;
     use fanway_types::{DeliveryId, Headers, Message, Terms};
 
-    use super::{OutgoingError, Stamp, outgoing};
+    use super::{HeaderTooLong, Stamp, outgoing};
 
     fn built(
         received: Headers,
         set: &[(&str, &'static str)],
-    ) -> Result<AttemptRequest, OutgoingError> {
+    ) -> Result<AttemptRequest, HeaderTooLong> {
         let plan = plan([step("inventory")]);
         let bare = message(&plan, 1);
         let mut request = bare.request.clone();
@@ -143,8 +143,9 @@ mod tests {
 
     #[track_caller]
     fn check(request: &AttemptRequest, name: &str, expected: &str) {
-        let values: Vec<_> = request.headers.get_all(name).iter().collect();
-        assert_eq!(values, [expected], "{name}");
+        let values = request.headers.iter().filter(|(other, _)| *other == name);
+        let values: Vec<_> = values.map(|(_, value)| value).collect();
+        assert_eq!(values, [expected.as_bytes()], "{name}");
     }
 
     #[test]
@@ -189,10 +190,11 @@ mod tests {
     }
 
     #[test]
-    fn what_no_header_can_be_is_an_error() {
-        let value = built(Headers::default(), &[("x-note", "a\r\nb")]);
-        assert!(matches!(value, Err(OutgoingError::HeaderValue { .. })));
-        let name = built(Headers::default(), &[("x note", "a")]);
-        assert!(matches!(name, Err(OutgoingError::HeaderName(_))));
+    fn a_header_has_a_length_that_requests_can_have() {
+        let long = "x".repeat(65_536).leak();
+        let error = built(Headers::default(), &[("x-note", long)]).expect_err("too long");
+        let expected = "the step sets header `x-note` to more than 65,535 bytes";
+        assert_eq!(error.to_string(), expected);
+        built(Headers::default(), &[("x-note", &long[1..])]).expect("it can be sent");
     }
 }

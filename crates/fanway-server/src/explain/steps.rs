@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use fanway_config::{Config, Target};
-use fanway_dispatch::{OutgoingError, Stamp, outgoing};
+use fanway_dispatch::{HeaderTooLong, Stamp, outgoing};
 use fanway_target::http::{HttpTarget, HttpTargetError, Preview, RequestError, Roots};
 use fanway_transform::evaluator::{Evaluator, Params};
 use fanway_transform::plan::CompiledPlan;
@@ -64,7 +64,7 @@ enum Failure {
     #[error(transparent)]
     Shape(#[from] ShapeError),
     #[error(transparent)]
-    Outgoing(#[from] OutgoingError),
+    Outgoing(#[from] HeaderTooLong),
     #[error("the target can't be called as it is configured")]
     Target(#[from] HttpTargetError),
     #[error(transparent)]

@@ -15,7 +15,7 @@ pub struct BaseUrl {
     /// Without the `/` at its end.
     prefix: String,
     /// Of the URL with nothing appended.
-    path: String,
+    path: PathAndQuery,
 }
 
 impl BaseUrl {
@@ -57,7 +57,7 @@ impl BaseUrl {
     /// The path and query of a request; `None` where what is appended belongs in no URL.
     pub(super) fn join(&self, appended: &str) -> Option<PathAndQuery> {
         let joined = match appended.as_bytes().first() {
-            None => self.path.clone(),
+            None => return Some(self.path.clone()),
             Some(b'?') => format!("{}{appended}", self.path),
             Some(b'/') => format!("{}{appended}", self.prefix),
             Some(_) => format!("{}/{appended}", self.prefix),
@@ -98,8 +98,11 @@ impl FromStr for BaseUrl {
         if text.contains('#') {
             return Err(BaseUrlError::Fragment);
         }
-        let path = path.path().to_owned();
-        let prefix = path.strip_suffix('/').unwrap_or(&path).to_owned();
+        let prefix = path
+            .path()
+            .strip_suffix('/')
+            .unwrap_or(path.path())
+            .to_owned();
         Ok(Self {
             scheme,
             authority,

@@ -2,9 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::StatusCode;
-use http::header::{HeaderMap, RETRY_AFTER};
 
 use crate::{Capture, Exchange};
 
@@ -21,12 +20,8 @@ pub(super) struct Drain {
 
 impl Drain {
     /// Begins with an answer's head.
-    pub(super) fn new(status: StatusCode, headers: &HeaderMap, capture: Capture) -> Self {
+    pub(super) fn new(status: StatusCode, retry_after: Option<Box<str>>, capture: Capture) -> Self {
         let wanted = capture == Capture::OnFailure && !status.is_success();
-        let retry_after = headers
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .map(Box::from);
         Self {
             status,
             retry_after,
@@ -36,7 +31,7 @@ impl Drain {
     }
 
     /// Takes a piece of the body; breaks where enough has been read.
-    pub(super) fn take(&mut self, piece: &Bytes) -> ControlFlow<()> {
+    pub(super) fn take(&mut self, piece: &[u8]) -> ControlFlow<()> {
         if let Some(excerpt) = &mut self.excerpt {
             let room = Capture::EXCERPT_LIMIT - excerpt.len();
             excerpt.extend_from_slice(&piece[..room.min(piece.len())]);
@@ -62,8 +57,7 @@ impl Drain {
 mod tests {
     use std::ops::ControlFlow;
 
-    use bytes::Bytes;
-    use http::{HeaderMap, StatusCode};
+    use http::StatusCode;
 
     use super::{DRAIN_LIMIT, Drain};
     use crate::{Capture, Exchange};
@@ -71,12 +65,9 @@ mod tests {
     #[track_caller]
     fn check(status: u16, capture: Capture, pieces: &[usize], expected: Option<usize>) {
         let status = StatusCode::from_u16(status).expect("a status");
-        let mut drain = Drain::new(status, &HeaderMap::new(), capture);
+        let mut drain = Drain::new(status, None, capture);
         for piece in pieces {
-            assert_eq!(
-                drain.take(&Bytes::from(vec![b'x'; *piece])),
-                ControlFlow::Continue(())
-            );
+            assert_eq!(drain.take(&vec![b'x'; *piece]), ControlFlow::Continue(()));
         }
         let Exchange::Answered { excerpt, .. } = drain.answered() else {
             panic!("no answer")
@@ -95,14 +86,8 @@ mod tests {
 
     #[test]
     fn a_body_is_read_up_to_its_limit() {
-        let mut drain = Drain::new(StatusCode::OK, &HeaderMap::new(), Capture::Nothing);
-        assert_eq!(
-            drain.take(&Bytes::from(vec![0; DRAIN_LIMIT])),
-            ControlFlow::Continue(())
-        );
-        assert_eq!(
-            drain.take(&Bytes::from_static(b"x")),
-            ControlFlow::Break(())
-        );
+        let mut drain = Drain::new(StatusCode::OK, None, Capture::Nothing);
+        assert_eq!(drain.take(&[0; DRAIN_LIMIT]), ControlFlow::Continue(()));
+        assert_eq!(drain.take(b"x"), ControlFlow::Break(()));
     }
 }

@@ -1,12 +1,14 @@
 //! One request and its answer over one connection, and what becomes of the connection then.
 
+use http::header::{HeaderMap, RETRY_AFTER};
+
 use super::clock::{Clock, Elapsed};
 use super::drain::Drain;
 use super::failure::Failure;
-use super::http1::Broken;
-use super::request::{Message, Template};
+use super::request::Message;
+use super::upload::Upload;
 use super::{Connection, Inner, http1, http2};
-use crate::{Capture, Exchange, FailureKind};
+use crate::{Capture, Exchange, FailureKind, Sent};
 
 /// An exchange that never began: the message, to be sent over another connection.
 pub(super) struct Unsent {
@@ -61,35 +63,30 @@ impl Inner {
         capture: Capture,
         clock: &mut Clock<'_>,
     ) -> Result<Exchange, NoAnswer> {
-        let request = self.template.for_http1(message);
-        let progress = request.body().progress();
+        let body = Upload::new(message.body.clone());
+        let progress = body.progress();
+        let head = self.template.head_for_http1(&message);
+        let mut request = http1::Outgoing::new(message.method.clone(), head, body);
         let head = clock
             .first_byte(
                 self.timeouts.first_byte,
                 &progress,
-                connection.exchange(request),
+                connection.exchange(&mut request),
             )
             .await;
-        let (head, body) = match head.map_err(|elapsed| self.timed_out(elapsed))? {
-            Ok(answer) => answer.into_parts(),
-            Err(Broken {
-                failure,
-                unsent: None,
-            }) => return Err(self.named(failure).into()),
-            Err(Broken {
-                failure,
-                unsent: Some(request),
-            }) => {
-                let message = Box::new(Template::from_http1(*request));
+        let mut head = match head.map_err(|elapsed| self.timed_out(elapsed))? {
+            Ok(head) => head,
+            Err(failure) if failure.sent == Sent::Nothing => {
                 return Err(NoAnswer::Unsent(Unsent {
-                    message,
+                    message: Box::new(message),
                     failure: self.named(failure),
                 }));
             }
+            Err(failure) => return Err(self.named(failure).into()),
         };
-        let mut drain = Drain::new(head.status, &head.headers, capture);
+        let mut drain = Drain::new(head.status, head.retry_after.take(), capture);
         let in_time = clock
-            .until(clock.whole(), connection.drain(body, &mut drain))
+            .until(clock.whole(), connection.drain(&request, head, &mut drain))
             .await
             .is_ok();
         if in_time && connection.is_reusable() {
@@ -127,7 +124,7 @@ impl Inner {
             self.timed_out(elapsed)
         })?;
         let (head, body) = head.map_err(|failure| self.named(failure))?.into_parts();
-        let mut drain = Drain::new(head.status, &head.headers, capture);
+        let mut drain = Drain::new(head.status, retry_after(&head.headers), capture);
         // A body that isn't there in time is refused with its stream, and the answer stands.
         let _in_time = clock
             .until(clock.whole(), stream.drain(body, &mut drain))
@@ -146,4 +143,10 @@ impl Inner {
     fn named(&self, failure: Failure) -> Failure {
         failure.while_doing("exchange with", self.connector.peer())
     }
+}
+
+/// The first `Retry-After`, where it is text.
+fn retry_after(headers: &HeaderMap) -> Option<Box<str>> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    Some(value.into())
 }

@@ -1,134 +1,232 @@
-//! One HTTP/1.1 connection, driven from within the attempt that uses it.
+//! One HTTP/1.1 connection (RFC 9112), driven from within the attempt that uses it.
 //!
-//! hyper's connection future does all reading and writing. It is polled by the attempt's own
-//! future instead of a task of its own: an exchange then costs one wake-up to write and one to
-//! read. While the connection is idle nobody polls it; its first poll reads before it writes, and
-//! so sees a close, or bytes that nobody asked for, before anything is sent.
+//! Written here instead of taken from a library since it is what a delivery mostly costs
+//! ([why](../../../../docs/decisions/0009-own-http1-client.md)). Heads and the sizes of chunks are
+//! parsed by httparse. A request goes out with one write, an exchange costs one wake-up to send it
+//! and one to read the answer. While a connection is idle nobody polls it: before it is used again
+//! it is looked at, and where the peer has closed it, or has sent what nobody asked for, nothing
+//! is sent over it.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+mod body;
+mod buffer;
+mod head;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, Connection as Driver, SendRequest};
-use hyper_util::rt::TokioIo;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Method;
+use tokio::io::AsyncWrite;
 
 use super::drain::Drain;
 use super::failure::{Failure, describe};
 use super::socket::Socket;
 use super::upload::Upload;
 use crate::{FailureKind, Sent};
+use buffer::Buffer;
 
-/// The longest head of an answer, and the most that is buffered of a body, in bytes.
-const BUFFER_LIMIT: usize = 64 << 10;
+pub(super) use head::Head;
 
 /// One connection, for one exchange at a time.
 pub(super) struct Connection {
-    requests: SendRequest<Upload>,
-    /// None where it has ended.
-    driver: Option<Driver<TokioIo<Socket>, Upload>>,
+    socket: Socket,
+    /// What was read, and isn't used yet.
+    read: Buffer,
+    /// Whether an exchange was over cleanly, so that another can follow.
+    is_idle: bool,
 }
 
-/// An exchange that ended before an answer's head, with the request where nothing of it was sent.
-pub(super) struct Broken {
-    pub(super) failure: Failure,
-    pub(super) unsent: Option<Box<Request<Upload>>>,
+/// A request on its way out.
+pub(super) struct Outgoing {
+    /// Whether an answer to it has a body depends on it.
+    method: Method,
+    head: Vec<u8>,
+    /// How much of the head was taken.
+    taken: usize,
+    body: Upload,
+    state: Sending,
+}
+
+/// How far a request is.
+enum Sending {
+    UnderWay,
+    Sent,
+    /// The peer takes no more of it. It may have answered all the same.
+    Failed(io::Error),
+}
+
+impl Outgoing {
+    /// A request, its head being written out.
+    pub(super) fn new(method: Method, head: Vec<u8>, body: Upload) -> Self {
+        Self {
+            method,
+            head,
+            taken: 0,
+            body,
+            state: Sending::UnderWay,
+        }
+    }
+
+    /// Why there is no answer to it.
+    fn failure(&self, kind: FailureKind, detail: String) -> Failure {
+        let sent = if self.taken == 0 {
+            Sent::Nothing
+        } else {
+            Sent::Maybe
+        };
+        Failure { kind, sent, detail }
+    }
+
+    /// The failure where the connection has ended, by this error.
+    fn broken(&self, error: Option<io::Error>) -> Failure {
+        let detail = match (&self.state, error) {
+            (Sending::Failed(error), _) => describe(error),
+            (_, Some(error)) => describe(&error),
+            (_, None) => "it closed the connection before it answered".to_owned(),
+        };
+        self.failure(FailureKind::Io, detail)
+    }
+
+    fn advance(&mut self, taken: usize) {
+        let of_head = taken.min(self.head.len() - self.taken);
+        self.taken += of_head;
+        self.body.advance(taken - of_head);
+    }
+
+    fn is_taken(&self) -> bool {
+        self.taken == self.head.len() && self.body.remaining() == 0
+    }
 }
 
 impl Connection {
-    pub(super) async fn open(socket: Socket) -> Result<Self, Failure> {
-        let (requests, driver) = Builder::new()
-            .max_buf_size(BUFFER_LIMIT)
-            .handshake(TokioIo::new(socket))
-            .await
-            .map_err(|error| Failure::unsent(FailureKind::Io, describe(&error)))?;
-        Ok(Self {
-            requests,
-            driver: Some(driver),
-        })
+    /// A connection that nothing was sent over.
+    pub(super) fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            read: Buffer::default(),
+            is_idle: false,
+        }
     }
 
     /// Whether the last exchange was over cleanly, so that another can follow.
     pub(super) fn is_reusable(&self) -> bool {
-        self.driver.is_some() && self.requests.is_ready()
+        self.is_idle
     }
 
-    /// Sends a request and waits for the answer's head.
-    pub(super) async fn exchange(
-        &mut self,
-        request: Request<Upload>,
-    ) -> Result<Response<Incoming>, Broken> {
-        let mut answer = pin!(self.requests.try_send_request(request));
-        let driver = &mut self.driver;
-        let result = poll_fn(|cx| {
-            drive(driver, cx);
-            answer.as_mut().poll(cx)
-        });
-        result.await.map_err(|mut error| {
-            let unsent = error.take_message().map(Box::new);
-            let sent = if unsent.is_some() {
-                Sent::Nothing
-            } else {
-                Sent::Maybe
-            };
-            let detail = describe(error.error());
-            Broken {
-                failure: Failure {
-                    kind: kind_of(error.error()),
-                    sent,
-                    detail,
-                },
-                unsent,
+    /// Sends a request and waits for the answer's head. The failure says whether anything of the
+    /// request was sent.
+    pub(super) async fn exchange(&mut self, request: &mut Outgoing) -> Result<Head, Failure> {
+        let was_idle = std::mem::replace(&mut self.is_idle, false);
+        let mut is_looked_at = !was_idle;
+        poll_fn(|cx| {
+            if !is_looked_at {
+                is_looked_at = true;
+                self.look(cx)?;
             }
+            self.poll_exchange(cx, request)
         })
+        .await
     }
 
-    /// Reads the answer's body; ends without a word where it breaks off, since the head has
-    /// already said how the exchange ended.
-    pub(super) async fn drain(&mut self, mut body: Incoming, drain: &mut Drain) {
-        while !body.is_end_stream() {
-            let Some(piece) = self.piece(&mut body).await else {
-                return;
+    /// Looks whether an idle connection is as it was left.
+    fn look(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let unsent = |detail: String| Failure::unsent(FailureKind::Io, detail);
+        match self.read.poll_fill(&mut self.socket, cx) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(0)) => Err(unsent("it had closed the connection".to_owned())),
+            Poll::Ready(Ok(_)) => Err(unsent("it had sent what nobody asked for".to_owned())),
+            Poll::Ready(Err(error)) => Err(unsent(describe(&error))),
+        }
+    }
+
+    fn poll_exchange(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &mut Outgoing,
+    ) -> Poll<Result<Head, Failure>> {
+        if let Sending::UnderWay = request.state {
+            request.state = match self.poll_send(cx, request) {
+                Poll::Ready(Ok(())) => Sending::Sent,
+                Poll::Ready(Err(error)) => Sending::Failed(error),
+                Poll::Pending => Sending::UnderWay,
             };
-            // With its body unread the connection never becomes reusable.
-            if drain.take(&piece).is_break() {
-                return;
+        }
+        // Also before all is sent: an answer may come early, and say why the peer takes no more.
+        self.poll_head(cx, request)
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, request: &mut Outgoing) -> Poll<io::Result<()>> {
+        while !request.is_taken() {
+            let slices = [
+                IoSlice::new(&request.head[request.taken..]),
+                IoSlice::new(request.body.piece()),
+            ];
+            let socket = Pin::new(&mut self.socket);
+            match ready!(socket.poll_write_vectored(cx, &slices))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                taken => request.advance(taken),
+            }
+        }
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Outgoing,
+    ) -> Poll<Result<Head, Failure>> {
+        loop {
+            if self.read.may_hold_head() {
+                match head::read(self.read.bytes(), &request.method) {
+                    Ok(Some((head, length))) => {
+                        self.read.consume(length);
+                        if head.is_final() {
+                            return Poll::Ready(Ok(head));
+                        }
+                        continue;
+                    }
+                    Ok(None) => self.read.note_seen(),
+                    Err(error) => {
+                        let detail = error.to_string();
+                        return Poll::Ready(Err(request.failure(FailureKind::Protocol, detail)));
+                    }
+                }
+            }
+            if self.read.is_full() {
+                let detail = "the answer's head is too long".to_owned();
+                return Poll::Ready(Err(request.failure(FailureKind::Protocol, detail)));
+            }
+            match ready!(self.read.poll_fill(&mut self.socket, cx)) {
+                Ok(1..) => {}
+                end => return Poll::Ready(Err(request.broken(end.err()))),
             }
         }
     }
 
-    /// The next piece of a body, empty where it is a trailer.
-    async fn piece(&mut self, body: &mut Incoming) -> Option<Bytes> {
-        poll_fn(|cx| {
-            drive(&mut self.driver, cx);
-            let frame = std::task::ready!(Pin::new(&mut *body).poll_frame(cx));
-            Poll::Ready(
-                frame
-                    .and_then(Result::ok)
-                    .map(|frame| frame.into_data().unwrap_or_default()),
-            )
-        })
-        .await
-    }
-}
-
-/// Lets a connection read and write. One that has ended is dropped, since only then hyper gives
-/// back a request that it hadn't begun to send.
-fn drive(driver: &mut Option<Driver<TokioIo<Socket>, Upload>>, cx: &mut Context<'_>) {
-    if let Some(running) = driver
-        && Pin::new(running).poll(cx).is_ready()
-    {
-        *driver = None;
-    }
-}
-
-fn kind_of(error: &hyper::Error) -> FailureKind {
-    if error.is_parse() {
-        FailureKind::Protocol
-    } else {
-        FailureKind::Io
+    /// Reads the answer's body; ends without a word where it breaks off, since the head has
+    /// already said how the exchange ended.
+    pub(super) async fn drain(&mut self, request: &Outgoing, head: Head, drain: &mut Drain) {
+        let mut body = head.body;
+        while !body.is_over() {
+            match body.next(self.read.bytes()) {
+                Ok((0, _)) => {
+                    let filled = poll_fn(|cx| self.read.poll_fill(&mut self.socket, cx)).await;
+                    if !matches!(filled, Ok(1..)) {
+                        return;
+                    }
+                }
+                Ok((used, data)) => {
+                    // What isn't wanted any more stays unread, and with it the connection.
+                    if drain.take(data).is_break() {
+                        return;
+                    }
+                    self.read.consume(used);
+                }
+                Err(body::Malformed) => return,
+            }
+        }
+        let is_sent = matches!(request.state, Sending::Sent);
+        self.is_idle = is_sent && head.is_persistent && self.read.bytes().is_empty();
     }
 }

@@ -1,14 +1,10 @@
 //! A request's body on its way out, piece by piece, and when its last piece was taken.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use bytes::{Buf, Bytes};
 use tokio::time::Instant;
 
 /// A body of known length that is handed out in pieces, so that it can be seen moving.
@@ -59,9 +55,17 @@ impl Upload {
             .split_to(limit.min(Self::PIECE).min(self.rest.len()))
     }
 
-    /// What hasn't been taken; all of it, where nothing has.
-    pub(super) fn into_rest(self) -> Bytes {
-        self.rest
+    /// The bytes to take next, without taking them.
+    pub(super) fn piece(&self) -> &[u8] {
+        &self.rest[..self.rest.len().min(Self::PIECE)]
+    }
+
+    /// Takes so many bytes of the [`piece`](Self::piece).
+    pub(super) fn advance(&mut self, taken: usize) {
+        if taken > 0 {
+            self.progress.note();
+            self.rest.advance(taken);
+        }
     }
 }
 
@@ -80,29 +84,6 @@ impl Progress {
             .as_ref()
             .map_or(0, |taken| taken.load(Ordering::Relaxed));
         self.started + Duration::from_millis(millis)
-    }
-}
-
-impl Body for Upload {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
-        }
-        Poll::Ready(Some(Ok(Frame::data(self.take(Self::PIECE)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
     }
 }
 

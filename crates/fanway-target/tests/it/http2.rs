@@ -9,13 +9,15 @@ use fanway_target::http::{HttpTarget, Params, Version};
 use fanway_target::{Exchange, FailureKind, Sent, Target};
 use h2::server::{Builder, Connection, SendResponse, handshake};
 use h2::{Reason, RecvStream};
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::advance;
 use tokio::{join, spawn};
 
-use crate::peer::{Peer, StandingTime, attempt, expect_failure, expect_status, get, post, settle};
+use crate::peer::{
+    Peer, StandingTime, attempt, expect_failure, expect_status, get, headers, post, settle,
+};
 
 type Streams = Connection<TcpStream, Bytes>;
 type Exchanged = (Request<RecvStream>, SendResponse<Bytes>);
@@ -69,10 +71,8 @@ async fn a_request_names_scheme_host_and_path() {
     let peer = Peer::bind().await;
     let target = target(&peer);
     let mut request_to_send = post("{}");
-    request_to_send.path_and_query = "/orders?x=1".to_owned();
-    request_to_send
-        .headers
-        .insert("connection", HeaderValue::from_static("close"));
+    request_to_send.path_and_query = "/orders?x=1".into();
+    request_to_send.headers = headers(&[("connection", "close")]);
     let (answered, head) = join!(target.attempt(request_to_send), async {
         let mut streams = accept(&peer).await;
         let (request, mut respond) = request(&mut streams).await;

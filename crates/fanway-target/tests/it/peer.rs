@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanway_target::http::{Credentials, HttpTarget, Params, Roots, Timeouts, Version};
 use fanway_target::{Answer, AttemptRequest, Capture, Exchange, FailureKind, Sent, Target};
-use http::{HeaderMap, Method};
+use fanway_types::Headers;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -103,9 +103,9 @@ pub(crate) fn params(url: &str) -> Params {
 
 pub(crate) fn get(path: &str) -> AttemptRequest {
     AttemptRequest {
-        method: Method::GET,
-        path_and_query: path.to_owned(),
-        headers: HeaderMap::new(),
+        method: "GET".into(),
+        path_and_query: path.into(),
+        headers: Headers::default(),
         body: Bytes::new(),
         capture: Capture::OnFailure,
     }
@@ -113,10 +113,17 @@ pub(crate) fn get(path: &str) -> AttemptRequest {
 
 pub(crate) fn post(body: impl Into<Bytes>) -> AttemptRequest {
     AttemptRequest {
-        method: Method::POST,
+        method: "POST".into(),
         body: body.into(),
         ..get("")
     }
+}
+
+/// These headers, in this order.
+pub(crate) fn headers(all: &[(&str, &str)]) -> Headers {
+    all.iter()
+        .map(|(name, value)| (*name, value.as_bytes()))
+        .collect()
 }
 
 pub(crate) async fn attempt(target: &HttpTarget) -> Answer {

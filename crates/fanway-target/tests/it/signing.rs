@@ -9,10 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use fanway_target::http::{HttpTarget, Params, Signing, Version};
 use fanway_target::{AttemptRequest, FailureKind, Sent, Target};
 use fanway_types::Timestamp;
-use http::HeaderValue;
 use tokio::join;
 
-use crate::peer::{OK, Peer, StandingTime, expect_failure, expect_status, post};
+use crate::peer::{OK, Peer, StandingTime, expect_failure, expect_status, headers, post};
 
 const OLD: [u8; 24] = [1; 24];
 const NEW: [u8; 64] = [2; 64];
@@ -43,8 +42,7 @@ fn target(peer: &Peer, sign: Signing) -> HttpTarget {
 
 fn keyed(body: &'static str) -> AttemptRequest {
     let mut request = post(body);
-    let key = HeaderValue::from_static("\"dlv_1\"");
-    request.headers.insert("idempotency-key", key);
+    request.headers = headers(&[("idempotency-key", "\"dlv_1\"")]);
     request
 }
 
@@ -142,11 +140,14 @@ async fn a_step_cant_sign_for_us() {
     let (peer, wall) = (Peer::bind().await, Wall::default());
     let target = target(&peer, wall.signing(&[&OLD]));
     let mut request = keyed("order");
-    for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
-        let theirs = HeaderValue::from_static("theirs");
-        request.headers.append(name, theirs.clone());
-        request.headers.append(name, theirs);
-    }
+    request.headers = headers(&[
+        ("idempotency-key", "\"dlv_1\""),
+        ("webhook-id", "theirs"),
+        ("webhook-id", "theirs"),
+        ("webhook-timestamp", "theirs"),
+        ("webhook-signature", "theirs"),
+        ("webhook-signature", "theirs"),
+    ]);
     let seen = seen(&peer, &target, request).await;
     assert_eq!((&*seen.id, &*seen.by(&OLD)), ("dlv_1", &[true][..]));
 }
