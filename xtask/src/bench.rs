@@ -4,36 +4,54 @@
 //! what else the machine does meets all of them alike. What is told are medians over the rounds,
 //! of ratios within a round. What a user would do without Fanway is built from `baselines/`.
 //!
-//! - `rig`, `candidate` – sinks, and what is measured
-//! - `load`, `disk` – what it is measured with
+//! - `rig`, `sinks`, `setup`, `nginx`, `candidate` – sinks, and what is measured
+//! - `load`, `disk`, `probe` – what it is measured with
 //! - `round` – one measurement of one candidate
-//! - `hanging`, `million` – a target that hangs; a million messages that wait
-//! - `figures`, `row` – medians, ratios, and what they must be
-//! - `machine`, `page` – what `docs/benchmarks.md` says
+//! - `comparison`, `hanging`, `million`, `latency`, `long`, `scale` – the sections
+//! - `quantiles`, `figures`, `row`, `ratios` – medians, ratios, and what they must be
+//! - `archive`, `machine`, `page`, `axis`, `chart` – what is kept of it, and what
+//!   `docs/benchmarks.md` says
 
+mod archive;
+mod axis;
 mod candidate;
+mod chart;
+mod comparison;
 mod disk;
+mod effort;
 mod figures;
 mod hanging;
+mod latency;
 mod load;
+mod long;
 mod machine;
 mod million;
+mod nginx;
+mod options;
 mod page;
+mod probe;
+mod quantiles;
+mod ratios;
 mod rig;
 mod round;
 mod row;
+mod scale;
+mod setup;
+mod sinks;
 
 use std::fs;
-use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use anyhow::Context;
+use serde::Serialize;
 
 use crate::built::{self, Profile};
-use crate::process::peak;
 use crate::say;
-use candidate::{Candidate, Kind};
-use figures::Figures;
+use archive::{Archive, Section};
+use comparison::Comparison;
+pub(crate) use options::Options;
+use ratios::Ratios;
 use rig::Rig;
 
 /// Bytes of a body.
@@ -45,43 +63,13 @@ pub(crate) const FEW: u32 = 4;
 /// What warms a candidate up before the first round.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-/// What to measure
-#[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// Rounds, of which medians are taken
-    #[arg(long, default_value = "5", value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
-
-    /// Seconds of load for each measurement
-    #[arg(long, default_value = "4", value_parser = clap::value_parser!(u32).range(1..=60))]
-    seconds: u32,
-
-    /// One short round, to see whether all works; docs/benchmarks.md stays as it is
-    #[arg(long)]
-    quick: bool,
-
-    /// Let a million messages wait, too: some minutes, and some gigabytes of disk
-    #[arg(long)]
-    million: bool,
-
-    /// Run this binary, and don't build one
-    #[arg(long)]
-    fanway: Option<PathBuf>,
-}
-
-impl Options {
-    fn rounds(&self) -> u32 {
-        if self.quick { 1 } else { self.rounds }
+/// Measures, and writes `docs/benchmarks.md` or holds what it finds to what is written down.
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    if options.is_nothing_measured() {
+        let docs = Archive::within(&built::root().join("docs"));
+        docs.publish(&page::page(&docs)?)?;
+        return Ok(ExitCode::SUCCESS);
     }
-
-    fn load(&self) -> Duration {
-        let seconds = if self.quick { 1 } else { self.seconds };
-        Duration::from_secs(seconds.into())
-    }
-}
-
-/// Measures, prints, and writes `docs/benchmarks.md`.
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let fanway = match &options.fanway {
         Some(fanway) => fanway.clone(),
         None => built::fanway(Profile::Release)?,
@@ -89,63 +77,104 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let baselines = built::baselines()?;
     let folder = built::scratch("bench")?;
     let rig = Rig::start(fanway, baselines, folder.clone())?;
-    let figures = measure(options, &rig)?;
-    let page = page::page(&figures, &machine::describe(&folder), &rig);
-    say::line(&page);
-    if !options.quick {
-        fs::write(built::root().join("docs/benchmarks.md"), page)?;
-    }
+    let code = if options.check {
+        check(options, &rig)?
+    } else {
+        measure(options, &rig)?;
+        ExitCode::SUCCESS
+    };
     drop(rig);
     fs::remove_dir_all(&folder)?;
-    Ok(())
+    Ok(code)
 }
 
-fn measure(options: &Options, rig: &Rig) -> anyhow::Result<Figures> {
-    let mut figures = Figures::new(options.rounds(), options.load());
-    compare(&mut figures, rig)?;
-    let capacity = figures.events_per_second(Kind::Fanway, MANY);
-    figures.hanging = hanging::measure(rig, capacity / 2.0, options.rounds(), options.load())?;
+/// Measures the ratios, and compares them with those that are written down.
+fn check(options: &Options, rig: &Rig) -> anyhow::Result<ExitCode> {
+    let archive = Archive::within(&built::root().join("docs"));
+    let written: Option<Ratios> = archive.read(ratios::NAME)?;
+    let written = written.context("nothing is written down yet: `cargo xtask bench` does that")?;
+    let mut found = row::of_comparison(&comparison::measure(rig, options.effort())?);
     if options.million {
-        figures.million = million::measure(rig)?;
+        found = found.over(&row::of_million(&million::measure(rig)?));
     }
-    Ok(figures)
+    let check = ratios::check(&written, &found);
+    say::line(check.table);
+    if check.broken.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    say::note(format_args!(
+        "out of tolerance: {}",
+        check.broken.join(", ")
+    ));
+    Ok(ExitCode::FAILURE)
 }
 
-/// All candidates, round by round.
-fn compare(figures: &mut Figures, rig: &Rig) -> anyhow::Result<()> {
-    let mut candidates = Vec::new();
-    for kind in Kind::ALL {
-        candidates.extend(Candidate::start(kind, rig)?);
+/// Measures what is asked for. Each section is kept as soon as it is there.
+fn measure(options: &Options, rig: &Rig) -> anyhow::Result<()> {
+    let folder = if options.quick {
+        built::scratch("bench-quick")?
+    } else {
+        built::root().join("docs")
+    };
+    let keeper = Keeper {
+        archive: Archive::within(&folder),
+        machine: machine::describe(&rig.folder),
+        options,
+    };
+    let effort = options.effort();
+    if !options.only {
+        let figures = comparison::measure(rig, effort)?;
+        keeper.reached(row::of_comparison(&figures))?;
+        keeper.keep(comparison::NAME, "", Comparison::new(&figures, rig))?;
     }
-    for candidate in &candidates {
-        rig.loader.run(candidate.gateway, MANY, WARM_UP)?;
+    if options.latency {
+        let figures = latency::measure(rig, effort)?;
+        keeper.keep(latency::NAME, " --only --latency", figures)?;
     }
-    for round in 0..figures.rounds {
-        for connections in [MANY, FEW] {
-            for candidate in &candidates {
-                let kind = candidate.kind;
-                if kind == Kind::Fanway && connections == FEW {
-                    figures.disk.push(rig.disk.probe()?);
-                }
-                let sample = round::measure(candidate, rig, connections, figures.load)?;
-                say::note(format_args!(
-                    "round {}: {} at {connections}: {sample}",
-                    round + 1,
-                    kind.name()
-                ));
-                figures
-                    .samples
-                    .entry((kind, connections))
-                    .or_default()
-                    .push(sample);
-            }
-        }
-        // Who comes first is another one in the next round.
-        candidates.rotate_left(1);
+    if options.long > 0 {
+        let figures = long::measure(rig, options.long, effort)?;
+        let flags = format!(" --only --long {}", options.long);
+        keeper.keep(long::NAME, &flags, figures)?;
     }
-    for candidate in &candidates {
-        let peaks = candidate.processes.iter().filter_map(|id| peak(*id));
-        figures.peaks.insert(candidate.kind, peaks.sum());
+    if options.scale {
+        let flags = format!(" --only --scale --waiting {}", options.waiting);
+        scale::measure(rig, effort, options.waiting, |axis, figures| {
+            let svg = page::scale::chart(axis, &figures).svg();
+            keeper.archive.draw(axis.name(), &svg)?;
+            keeper.keep(axis.name(), &flags, figures)
+        })?;
     }
+    if options.million {
+        let figures = million::measure(rig)?;
+        keeper.reached(row::of_million(&figures))?;
+        keeper.keep(million::NAME, " --only --million", figures)?;
+    }
+    say::line(page::page(&keeper.archive)?);
     Ok(())
+}
+
+/// Keeps what is measured, and the page up to date with it.
+struct Keeper<'a> {
+    archive: Archive,
+    machine: String,
+    options: &'a Options,
+}
+
+impl Keeper<'_> {
+    /// Keeps a section, which these flags ask for.
+    fn keep(&self, name: &str, flags: &str, figures: impl Serialize) -> anyhow::Result<()> {
+        let section = Section {
+            command: self.options.command(flags),
+            machine: self.machine.clone(),
+            figures,
+        };
+        self.archive.keep(name, &section)?;
+        self.archive.publish(&page::page(&self.archive)?)
+    }
+
+    /// Keeps what was reached of the measures.
+    fn reached(&self, ratios: Ratios) -> anyhow::Result<()> {
+        let former = self.archive.read(ratios::NAME)?.unwrap_or_default();
+        self.archive.keep(ratios::NAME, &ratios.over(&former))
+    }
 }

@@ -49,7 +49,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
-        Chore::Bench(options) => bench::run(&options).map(|()| ExitCode::SUCCESS),
+        Chore::Bench(options) => bench::run(&options),
         Chore::Crash(options) => crash::run(&options),
         Chore::Trial(options) => trial::run(&options),
         Chore::Generate => generate::run().map(|()| ExitCode::SUCCESS),

@@ -1,19 +1,16 @@
-//! All that was measured, and what follows from it: medians, and ratios within a round.
+//! All that the comparison measured, and what follows from it: medians, and ratios within a round.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::candidate::Kind;
 use super::hanging::Hanging;
-use super::million::Million;
 use super::round::Sample;
 use super::{FEW, MANY};
 
-/// All that was measured.
-#[derive(Debug)]
+/// All that the comparison measured.
+#[derive(Debug, Default)]
 pub(crate) struct Figures {
-    pub(crate) rounds: u32,
-    pub(crate) load: Duration,
     /// A sample for each round.
     pub(crate) samples: HashMap<(Kind, u32), Vec<Sample>>,
     /// The disk's own 99th percentile, before each of Fanway's measurements with few connections.
@@ -21,23 +18,9 @@ pub(crate) struct Figures {
     /// The most memory that was resident, in bytes.
     pub(crate) peaks: HashMap<Kind, u64>,
     pub(crate) hanging: Vec<Hanging>,
-    pub(crate) million: Vec<Million>,
 }
 
 impl Figures {
-    /// Nothing measured yet.
-    pub(crate) fn new(rounds: u32, load: Duration) -> Self {
-        Self {
-            rounds,
-            load,
-            samples: HashMap::new(),
-            disk: Vec::new(),
-            peaks: HashMap::new(),
-            hanging: Vec::new(),
-            million: Vec::new(),
-        }
-    }
-
     fn of(&self, kind: Kind, connections: u32) -> &[Sample] {
         self.samples
             .get(&(kind, connections))
@@ -73,7 +56,10 @@ impl Figures {
     pub(crate) fn accept_by_disk(&self) -> f64 {
         let samples = self.of(Kind::Fanway, FEW).iter();
         let pairs = samples.zip(&self.disk);
-        median(pairs.map(|(sample, disk)| sample.answered.p99.as_secs_f64() / disk.as_secs_f64()))
+        median(
+            pairs
+                .map(|(sample, disk)| sample.answered.quantiles.p99.seconds() / disk.as_secs_f64()),
+        )
     }
 
     /// Requests that were refused or not answered.
@@ -94,9 +80,28 @@ pub(crate) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
         .map_or(f64::NAN, |(upper, lower)| f64::midpoint(*upper, *lower))
 }
 
+/// The nearest whole number; zero of NaN and of what is below zero.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "such a cast keeps to what fits, and counts of a measurement do"
+)]
+pub(crate) fn rounded(number: f64) -> u32 {
+    number.round() as u32
+}
+
+/// Bytes as MiB.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "no memory has 2 to the 52 bytes"
+)]
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{median, rounded};
 
     #[track_caller]
     fn check(numbers: &[f64], expected: f64) {
@@ -110,5 +115,10 @@ mod tests {
         check(&[4.0, 1.0, 2.0, 3.0], 2.5);
         check(&[1.0], 1.0);
         check(&[], f64::NAN);
+    }
+
+    #[test]
+    fn what_is_no_count_is_none() {
+        assert_eq!([rounded(1.5), rounded(-3.0), rounded(f64::NAN)], [2, 0, 0]);
     }
 }

@@ -1,7 +1,8 @@
-//! What makes the load: wrk where it is installed, since it is cheap; `fanway bench` otherwise,
-//! and where requests are due at fixed times.
+//! What makes the load: wrk where it is installed, since it is cheap, and `fanway bench` otherwise;
+//! where requests are due at fixed times, the sender of `baselines/`.
 
-use std::fs;
+mod wrk;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,41 +11,71 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::BODY;
-use crate::built;
+use super::quantiles::Quantiles;
+use super::{BODY, MANY};
+use wrk::Wrk;
 
 /// What makes the load.
 #[derive(Debug)]
 pub(crate) struct Loader {
     fanway: PathBuf,
-    /// wrk and its script.
-    wrk: Option<(PathBuf, PathBuf)>,
+    sender: PathBuf,
+    wrk: Option<Wrk>,
 }
 
-/// How it was answered.
+/// The requests that are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Requests {
+    pub(crate) path: String,
+    /// Bytes of a body.
+    pub(crate) size: usize,
+    /// Sent in turn to so many paths, `path` and a number below that; without it to `path`.
+    pub(crate) spread: Option<u32>,
+}
+
+impl Requests {
+    /// To one path.
+    pub(crate) fn to(path: &str, size: usize) -> Self {
+        Self {
+            path: path.to_owned(),
+            size,
+            spread: None,
+        }
+    }
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self::to("/orders", BODY)
+    }
+}
+
+/// A fixed rate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate {
+    /// Requests that become due in a second.
+    pub(crate) per_second: u32,
+    pub(crate) duration: Duration,
+}
+
+/// How requests were answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answered {
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
-    /// Requests that were refused, or not answered.
+    pub(crate) quantiles: Quantiles,
+    /// Requests that were accepted.
+    pub(crate) accepted: u64,
+    /// Requests that were refused, not answered, or due and never sent.
     pub(crate) failed: u64,
 }
 
 impl Loader {
-    /// Takes wrk where it is installed. Its script is put into `folder`.
-    pub(crate) fn find(fanway: &Path, folder: &Path) -> anyhow::Result<Self> {
-        let script = folder.join("post.lua");
-        let frame = r#"{"filler":""}"#.len();
-        let text = format!(
-            "wrk.method = 'POST'\nwrk.headers['content-type'] = 'application/json'\n\
-             wrk.body = '{{\"filler\":\"' .. string.rep('x', {}) .. '\"}}'\n",
-            BODY - frame
-        );
-        fs::write(&script, text)?;
-        Ok(Self {
+    /// Takes wrk where it is installed. Its scripts are put into `folder`.
+    pub(crate) fn find(fanway: &Path, baselines: &Path, folder: &Path) -> Self {
+        Self {
             fanway: fanway.to_owned(),
-            wrk: built::installed("wrk").map(|wrk| (wrk, script)),
-        })
+            sender: baselines.join("sender"),
+            wrk: Wrk::find(folder),
+        }
     }
 
     /// What it is called.
@@ -52,65 +83,66 @@ impl Loader {
         self.wrk.as_ref().map_or("`fanway bench`", |_| "wrk")
     }
 
+    /// Whether it can send to several paths in turn.
+    pub(crate) fn can_spread(&self) -> bool {
+        self.wrk.is_some()
+    }
+
     /// As many requests as are answered, over so many connections.
     pub(crate) fn run(
         &self,
         gateway: SocketAddr,
+        requests: &Requests,
         connections: u32,
         duration: Duration,
     ) -> anyhow::Result<Answered> {
-        let Some((wrk, script)) = &self.wrk else {
-            return self.own(gateway, connections, duration, None);
-        };
-        let seconds = duration.as_secs();
-        let mut command = Command::new(wrk);
-        command.args([
-            "-t1",
-            "--latency",
-            &format!("-c{connections}"),
-            &format!("-d{seconds}s"),
-        ]);
-        command.arg("-s").arg(script).arg(url(gateway));
-        let report = output(&mut command)?;
-        read_wrk(&report).with_context(|| format!("wrk said {report}"))
+        match &self.wrk {
+            Some(wrk) => wrk.run(gateway, requests, connections, duration),
+            None => self.own(gateway, requests, connections, duration),
+        }
     }
 
-    /// So many requests a second, each due at its time.
+    /// Requests that are due at fixed times, over [`MANY`] connections. Tells also what the sender
+    /// says of its slowest moments.
     pub(crate) fn run_at_rate(
         &self,
         gateway: SocketAddr,
-        rate: u32,
-        duration: Duration,
-    ) -> anyhow::Result<Answered> {
-        self.own(gateway, super::MANY, duration, Some(rate))
+        requests: &Requests,
+        rate: Rate,
+    ) -> anyhow::Result<(Answered, Value)> {
+        let mut command = Command::new(&self.sender);
+        command.arg(gateway.to_string()).arg(&requests.path);
+        let numbers = [rate.per_second.into(), rate.duration.as_secs(), MANY.into()];
+        command.args(numbers.map(|number| number.to_string()));
+        command.arg(requests.size.to_string());
+        let report: Value = serde_json::from_str(&output(&mut command)?)?;
+        let answered = read_sender(&report).with_context(|| format!("the sender said {report}"))?;
+        Ok((answered, report))
     }
 
     fn own(
         &self,
         gateway: SocketAddr,
+        requests: &Requests,
         connections: u32,
         duration: Duration,
-        rate: Option<u32>,
     ) -> anyhow::Result<Answered> {
         let mut command = Command::new(&self.fanway);
-        command.args(["--json", "bench", &url(gateway)]);
+        command.args(["--json", "bench", &url(gateway, requests)]);
         command.args(["--connections", &connections.to_string()]);
         command.args(["--duration", &format!("{}s", duration.as_secs())]);
-        command.args(["--size", &format!("{BODY}B")]);
-        if let Some(rate) = rate {
-            command.args(["--rate", &rate.to_string()]);
-        }
+        command.args(["--size", &format!("{}B", requests.size)]);
         let report: Value = serde_json::from_str(&output(&mut command)?)?;
         read_own(&report).with_context(|| format!("`fanway bench` said {report}"))
     }
 }
 
-fn url(gateway: SocketAddr) -> String {
-    format!("http://{gateway}/orders")
+fn url(gateway: SocketAddr, requests: &Requests) -> String {
+    format!("http://{gateway}{}", requests.path)
 }
 
 fn output(command: &mut Command) -> anyhow::Result<String> {
-    let output = command.output()?;
+    let output = command.output().context("the load can't be started")?;
     if !output.status.success() {
         bail!(
             "the load failed: {}",
@@ -121,94 +153,68 @@ fn output(command: &mut Command) -> anyhow::Result<String> {
 }
 
 fn read_own(report: &Value) -> Option<Answered> {
-    let quantile = |name: &str| {
-        report["latency_micros"][name]
-            .as_u64()
-            .map(Duration::from_micros)
-    };
-    let failures = report["failures"]
-        .as_object()?
-        .values()
-        .filter_map(Value::as_u64);
+    let failures = report["failures"].as_object()?.values();
     let refused = report["statuses"].as_object()?.iter();
     let refused = refused.filter(|(status, _)| !status.starts_with('2'));
+    let failed = failures.chain(refused.map(|(_, count)| count));
     Some(Answered {
-        p50: quantile("p50")?,
-        p99: quantile("p99")?,
-        failed: failures
-            .chain(refused.filter_map(|(_, count)| count.as_u64()))
-            .sum(),
+        quantiles: Quantiles::read(&report["latency_micros"])?,
+        accepted: report["accepted"].as_u64()?,
+        failed: failed.filter_map(Value::as_u64).sum(),
     })
 }
 
-fn read_wrk(report: &str) -> Option<Answered> {
-    let lines = || report.lines().map(str::trim);
-    let quantile = |name: &str| read_time(lines().find_map(|line| line.strip_prefix(name))?.trim());
-    let refused = lines().find_map(|line| line.strip_prefix("Non-2xx or 3xx responses:"));
-    let broken = lines().find_map(|line| line.strip_prefix("Socket errors:"));
-    let broken = broken.unwrap_or_default().split([' ', ',']);
-    let failed = broken
-        .chain(refused.map(str::trim))
-        .filter_map(|count| count.parse::<u64>().ok());
+fn read_sender(report: &Value) -> Option<Answered> {
     Some(Answered {
-        p50: quantile("50%")?,
-        p99: quantile("99%")?,
-        failed: failed.sum(),
+        quantiles: Quantiles::read(&report["latency_micros"])?,
+        accepted: report["answered"].as_u64()?,
+        failed: report["failed"].as_u64()? + report["unsent"].as_u64()?,
     })
-}
-
-/// A time as wrk writes it: `1.25ms`.
-fn read_time(text: &str) -> Option<Duration> {
-    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let seconds = match &text[unit..] {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(text[..unit].parse::<f64>().ok()? * seconds).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use serde_json::{Value, json};
 
-    use serde_json::json;
+    use super::{Answered, read_own, read_sender};
+    use crate::bench::quantiles::Quantiles;
 
-    use super::{Answered, read_own, read_time, read_wrk};
+    fn latency() -> Value {
+        json!({"p50": 300, "p99": 900, "p99.9": 1_500, "max": 4_000})
+    }
 
-    #[test]
-    fn what_wrk_says_is_read() {
-        let report = "  Latency Distribution\n     50%    1.25ms\n     75%    2.00ms\n     99%   80.50ms\n\
-                      \n  Socket errors: connect 0, read 2, write 0, timeout 1\n  Non-2xx or 3xx responses: 7\n";
+    #[track_caller]
+    fn check(found: Option<Answered>, accepted: u64, failed: u64) {
+        let quantiles = Quantiles::read(&latency()).expect("all are there");
         let expected = Answered {
-            p50: Duration::from_micros(1_250),
-            p99: Duration::from_micros(80_500),
-            failed: 10,
+            quantiles,
+            accepted,
+            failed,
         };
-        assert_eq!(read_wrk(report), Some(expected));
-        assert_eq!(read_wrk("unable to connect"), None);
+        assert_eq!(found, Some(expected));
     }
 
     #[test]
     fn what_our_own_load_says_is_read() {
         let report = json!({
-            "latency_micros": {"p50": 300, "p99": 900},
+            "accepted": 100,
+            "latency_micros": latency(),
             "statuses": {"202": 100, "503": 3},
             "failures": {"connection broken": 2},
         });
-        let expected = Answered {
-            p50: Duration::from_micros(300),
-            p99: Duration::from_micros(900),
-            failed: 5,
-        };
-        assert_eq!(read_own(&report), Some(expected));
+        check(read_own(&report), 100, 5);
     }
 
     #[test]
-    fn times_have_units() {
-        assert_eq!(read_time("530.00us"), Some(Duration::from_micros(530)));
-        assert_eq!(read_time("1.02s"), Some(Duration::from_millis(1_020)));
-        assert_eq!(read_time("12"), None);
+    fn what_the_sender_says_is_read() {
+        let mut report = json!({
+            "answered": 100,
+            "latency_micros": latency(),
+            "failed": 2,
+            "unsent": 7,
+        });
+        check(read_sender(&report), 100, 9);
+        report["latency_micros"]["max"] = Value::Null;
+        assert_eq!(read_sender(&report), None);
     }
 }

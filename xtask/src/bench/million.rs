@@ -4,13 +4,19 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
 
-use super::candidate::{start_fanway, wait_until_posted};
+use super::candidate::wait_until_posted;
+use super::load::Requests;
+use super::quantiles::Micros;
 use super::rig::Rig;
+use super::setup::Setup;
 use super::{MANY, WARM_UP};
 use crate::process::resident;
 use crate::{plain_http, say};
 
+/// Its figures' name.
+pub(crate) const NAME: &str = "million";
 /// How many messages wait.
 const MESSAGES: u64 = 1_000_000;
 /// Load between two looks.
@@ -18,13 +24,19 @@ const LOAD: Duration = Duration::from_secs(5);
 /// How long it may take until they are all there.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Nobody listens there.
-const DOWN: &str = "http://127.0.0.1:1/";
+pub(crate) const DOWN: &str = "http://127.0.0.1:1/";
+
+/// With both targets down, and with one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Million {
+    pub(crate) scenes: Vec<Scene>,
+}
 
 /// What was seen.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Million {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Scene {
     /// Which targets are down.
-    pub(crate) down: &'static str,
+    pub(crate) down: String,
     /// Messages that waited.
     pub(crate) waiting: u64,
     /// Memory while few of them waited, in bytes.
@@ -32,25 +44,28 @@ pub(crate) struct Million {
     /// Memory while all of them waited, in bytes.
     pub(crate) after: u64,
     /// From a restart after SIGKILL until it is ready.
-    pub(crate) ready: Duration,
+    pub(crate) ready: Micros,
     /// Memory after that restart, in bytes.
     pub(crate) restarted: u64,
 }
 
 /// Measures with both targets down, and with one.
-pub(crate) fn measure(rig: &Rig) -> anyhow::Result<Vec<Million>> {
-    let [inventory, _] = rig.urls();
+pub(crate) fn measure(rig: &Rig) -> anyhow::Result<Million> {
+    let [inventory, _] = rig.sinks.urls();
     let down = || DOWN.to_owned();
-    let both = scene("both", &[down(), down()], rig)?;
-    let one = scene("one", &[inventory, down()], rig)?;
-    Ok(vec![both, one])
+    let both = scene("both", [down(), down()], rig)?;
+    let one = scene("one", [inventory, down()], rig)?;
+    Ok(Million {
+        scenes: vec![both, one],
+    })
 }
 
-fn scene(down: &'static str, targets: &[String; 2], rig: &Rig) -> anyhow::Result<Million> {
-    let name = format!("million-{down}");
-    let (mut gateway, addresses) = start_fanway(&name, "always", targets, rig)?;
+fn scene(down: &str, targets: [String; 2], rig: &Rig) -> anyhow::Result<Scene> {
+    let setup = Setup::standard(&format!("million-{down}"), targets);
+    let (mut gateway, addresses) = setup.start(rig)?;
     let id = gateway.process().id();
-    let load = |duration| rig.loader.run(addresses.gateway, MANY, duration);
+    let requests = Requests::default();
+    let load = |duration| rig.loader.run(addresses.gateway, &requests, MANY, duration);
     load(WARM_UP)?;
     wait_until_posted(addresses.admin)?;
     let before = resident(id).context("no memory")?;
@@ -68,20 +83,20 @@ fn scene(down: &'static str, targets: &[String; 2], rig: &Rig) -> anyhow::Result
     let after = resident(id).context("no memory")?;
     gateway.process().kill();
     let begun = Instant::now();
-    let (mut gateway, _) = start_fanway(&name, "always", targets, rig)?;
+    let (mut gateway, _) = setup.start(rig)?;
     let ready = begun.elapsed();
     let restarted = resident(gateway.process().id()).context("no memory")?;
-    let seen = Million {
-        down,
+    let seen = Scene {
+        down: down.to_owned(),
         waiting,
         before,
         after,
-        ready,
+        ready: ready.into(),
         restarted,
     };
     say::note(format_args!("{seen:?}"));
     drop(gateway);
-    std::fs::remove_dir_all(rig.folder.join(&name))?;
+    std::fs::remove_dir_all(setup.data(rig))?;
     Ok(seen)
 }
 

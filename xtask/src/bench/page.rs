@@ -1,53 +1,95 @@
-//! `docs/benchmarks.md`: the figures, and how they came about.
+//! `docs/benchmarks.md`, from the figures that are kept of several runs.
+
+mod latency;
+mod medians;
+pub(crate) mod scale;
 
 use std::fmt::Write;
 
-use super::candidate::Kind;
-use super::figures::{Figures, median};
-use super::rig::Rig;
-use super::row::{Row, mebibytes, rows};
-use super::{BODY, FEW, MANY};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-/// The page.
-pub(crate) fn page(figures: &Figures, machine: &str, rig: &Rig) -> String {
-    let mut page = head(figures, machine, rig);
-    page += "## What Fanway is held to\n\n| measure | must | aim | measured | |\n|---|---|---|---|---|\n";
-    for line in rows(figures).iter().filter_map(Row::line) {
-        page += &line;
-        page.push('\n');
+use super::archive::{Archive, Section};
+use super::axis::Axis;
+use super::ratios::Ratios;
+use super::row::ROWS;
+use super::{BODY, comparison, long, million, ratios};
+
+/// A text that is written by hand and stands in the page: what each part of an event costs.
+const BUDGET: &str = "budget.md";
+
+/// The page: what no run has measured yet is left out.
+pub(crate) fn page(archive: &Archive) -> anyhow::Result<String> {
+    let described: Option<Section<Value>> = archive.read(comparison::NAME)?;
+    let pages = Pages {
+        archive,
+        machine: described.map(|section| section.machine),
+    };
+    let mut page = head(pages.machine.as_deref());
+    page += &held(&archive.read(ratios::NAME)?.unwrap_or_default());
+    page += &pages.section(comparison::NAME, "Medians", medians::medians)?;
+    page += &pages.section(
+        comparison::NAME,
+        "One of two targets hangs",
+        medians::hanging,
+    )?;
+    if let Some(budget) = archive.text(BUDGET)? {
+        // Writing into a string can't fail.
+        let _ = write!(page, "\n{}\n", budget.trim());
     }
-    page += "\n## Medians\n\nAbsolute figures say something about this machine only.\n";
-    for connections in [MANY, FEW] {
-        page += &medians(figures, connections);
+    page += &pages.section(super::latency::NAME, "Latency", latency::latency)?;
+    page += &pages.section(long::NAME, "A long run", latency::long)?;
+    for axis in Axis::ALL {
+        let title = format!("Scale: {}", axis.title().to_lowercase());
+        page += &pages.section(axis.name(), &title, |figures| scale::scale(axis, figures))?;
     }
-    let disk = median(figures.disk.iter().map(|p99| p99.as_secs_f64() * 1e6));
-    // Writing into a string can't fail.
-    let _ = writeln!(
-        page,
-        "\nThe disk's own `fdatasync` of 4 KiB: p99 {disk:.0} µs."
-    );
-    page += &hanging(figures);
-    page += &million(figures);
-    page
+    page += &pages.section(million::NAME, "A million waiting", medians::million)?;
+    Ok(page)
 }
 
-fn head(figures: &Figures, machine: &str, rig: &Rig) -> String {
-    let (rounds, seconds) = (figures.rounds, figures.load.as_secs());
-    let million = if figures.million.is_empty() {
-        ""
-    } else {
-        " --million"
-    };
-    let load = rig.loader.name();
+struct Pages<'a> {
+    archive: &'a Archive,
+    /// The machine that the head names.
+    machine: Option<String>,
+}
+
+impl Pages<'_> {
+    /// A section with the command that made it; nothing where none did.
+    fn section<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        title: &str,
+        render: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<String> {
+        let Some(section) = self.archive.read::<Section<T>>(name)? else {
+            return Ok(String::new());
+        };
+        let elsewhere = if self.machine.as_ref() == Some(&section.machine) {
+            String::new()
+        } else {
+            format!(" on {}", section.machine)
+        };
+        let (command, body) = (&section.command, render(&section.figures));
+        Ok(format!(
+            "\n## {title}\n\nMeasured by `{command}`{elsewhere}.\n\n{body}"
+        ))
+    }
+}
+
+fn head(machine: Option<&str>) -> String {
+    let machine = machine.map_or(String::new(), |machine| {
+        format!("\nThe machine: {machine}.")
+    });
     format!(
         "# Benchmarks
 
-Written by `cargo xtask bench --rounds {rounds} --seconds {seconds}{million}`. Machine: {machine}.
+Written by `cargo xtask bench`; each section says by which run. Their figures lie in [benchmarks](benchmarks).{machine}
+Absolute figures say something about this machine only.
 
 An event is a request of {BODY} bytes that came to both of two sinks. Events a second are counted from the begin of the
-load until the last delivery. All candidates run on one machine together with the load ({load}) and the sinks (bare
-hyper, one thread each, empty answers); they are up at the same time and get their load in turn, {seconds} s each,
-{rounds} rounds. Ratios are taken within a round, and of these the median.
+load until the last delivery. All candidates run on one machine together with the load and the sinks (bare hyper, one
+thread each, empty answers); they are up at the same time and get their load in turn, round by round. Ratios are taken
+within a round, and of these the median.
 
 - **Fanway** runs with the default config: each event is synced to the disk before it is answered, and posted to the
   history. Processor time and bytes include delivery and posting.
@@ -56,88 +98,130 @@ hyper, one thread each, empty answers); they are up at the same time and get the
 - **nginx** passes the request to one API and mirrors it to the other, connections to both held open. It stores nothing
   and doesn't notice when the mirrored request fails.
 
-CPU is utime + stime of all processes of a candidate, bytes are what the disk's device counts,
-the least of all rounds, since it counts what others write, too; memory is the greatest resident size. The disk is measured in the same run: 1,000 writes of 4 KiB, each with its `fdatasync`, to a file of
-zeros in the same folder. With a hanging target, requests are due at fixed times, half as many as Fanway could take,
-and latency counts from then (`fanway bench --rate`).
-
+CPU is utime + stime of all processes of a candidate. Bytes are what the disk's device counts, the least of all rounds,
+since it counts what others write, too. Memory is the greatest resident size. The disk is measured in the same run: 1,000
+writes of 4 KiB, each with its `fdatasync`, to a file of zeros in the same folder. Where requests are due at fixed
+times (`baselines/src/bin/sender`), latency counts from then.
 "
     )
 }
 
-fn medians(figures: &Figures, connections: u32) -> String {
-    let mut table = format!(
-        "\n{connections} connections:\n\n\
-         | | events/s | CPU µs | p50 ms | p99 ms | bytes to disk | peak MiB | failed |\n\
-         |---|---|---|---|---|---|---|---|\n"
-    );
-    for kind in Kind::ALL {
-        if !figures.samples.contains_key(&(kind, connections)) {
-            continue;
-        }
-        let of = |figure| figures.median(kind, connections, figure);
-        let (events, cpu) = (of(|s| s.events_per_second), of(|s| s.cpu));
-        let p50 = of(|s| s.answered.p50.as_secs_f64() * 1e3);
-        let p99 = of(|s| s.answered.p99.as_secs_f64() * 1e3);
-        let written = figures.written(kind, connections);
-        let peak = figures
-            .peaks
-            .get(&kind)
-            .copied()
-            .map_or(f64::NAN, mebibytes);
-        let (name, failed) = (kind.name(), figures.failed(kind, connections));
-        // Writing into a string can't fail.
-        let _ = writeln!(
-            table,
-            "| {name} | {events:.0} | {cpu:.1} | {p50:.2} | {p99:.2} | {written:.0} | {peak:.0} | {failed} |"
-        );
+/// What Fanway is held to, and whether it is.
+fn held(ratios: &Ratios) -> String {
+    let reached = ROWS
+        .iter()
+        .filter_map(|row| Some(row.line(ratios.get(row.key)?)));
+    let lines: Vec<String> = reached.collect();
+    if lines.is_empty() {
+        return String::new();
     }
-    table
-}
-
-fn hanging(figures: &Figures) -> String {
-    let of =
-        |figure: fn(&super::hanging::Hanging) -> f64| median(figures.hanging.iter().map(figure));
-    let line = |name: &str, deliveries: f64, p99: f64| {
-        format!("| {name} | {deliveries:.0} | {:.2} |\n", p99 * 1e3)
-    };
-    let well = line(
-        "both well",
-        of(|round| round.well.deliveries_per_second),
-        of(|round| round.well.p99.as_secs_f64()),
-    );
-    let beside = line(
-        "one hangs",
-        of(|round| round.beside.deliveries_per_second),
-        of(|round| round.beside.p99.as_secs_f64()),
-    );
     format!(
-        "\n## One of two targets hangs\n\n\
-         | | the other's deliveries/s | accept p99 ms |\n|---|---|---|\n{well}{beside}"
+        "\n## What Fanway is held to\n\n\
+         `cargo xtask bench --check` fails where a measure is worse than here by more than its tolerance.\n\n\
+         | measure | must | aim | measured | | tolerance |\n|---|---|---|---|---|---|\n{}\n",
+        lines.join("\n")
     )
 }
 
-fn million(figures: &Figures) -> String {
-    if figures.million.is_empty() {
-        return String::new();
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use serde_json::json;
+
+    use super::page;
+    use crate::bench::archive::{Archive, Section};
+    use crate::bench::axis::Axis;
+    use crate::bench::ratios::{self, Ratios};
+    use crate::bench::scale::{Point, Scale};
+    use crate::bench::{BODY, comparison};
+
+    /// A folder that is removed with its handle.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let name = format!("fanway-{name}-{}", std::process::id());
+            Self(std::env::temp_dir().join(name))
+        }
     }
-    let mut table = "\n## A million waiting\n\nMemory before: some seconds' messages wait, and are posted. \
-                     The restart comes after SIGKILL.\n\n\
-                     | targets down | waiting | MiB before | MiB with all | ready after a restart, s | MiB then |\n\
-                     |---|---|---|---|---|---|\n"
-        .to_owned();
-    for seen in &figures.million {
-        // Writing into a string can't fail.
-        let _ = writeln!(
-            table,
-            "| {} | {} | {:.0} | {:.0} | {:.2} | {:.0} |",
-            seen.down,
-            seen.waiting,
-            mebibytes(seen.before),
-            mebibytes(seen.after),
-            seen.ready.as_secs_f64(),
-            mebibytes(seen.restarted)
-        );
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _gone = fs::remove_dir_all(&self.0);
+        }
     }
-    table
+
+    fn section<T>(command: &str, machine: &str, figures: T) -> Section<T> {
+        Section {
+            command: command.to_owned(),
+            machine: machine.to_owned(),
+            figures,
+        }
+    }
+
+    fn routes() -> Scale {
+        let point = |at, cpu| Point {
+            at,
+            events_per_second: 20_000.0,
+            cpu,
+            failed: 0,
+            kept: None,
+        };
+        Scale {
+            points: vec![point(1, 50.0), point(10_000, 55.0)],
+            copy: None,
+        }
+    }
+
+    #[test]
+    fn what_no_run_has_measured_is_left_out() {
+        let folder = Folder::new("nothing-measured");
+        let archive = Archive::within(&folder.0);
+        let page = page(&archive).expect("rendered");
+        assert!(page.contains(&format!("a request of {BODY} bytes")));
+        assert!(!page.contains("##"), "{page}");
+    }
+
+    #[test]
+    fn sections_of_several_runs_stand_in_one_page() {
+        let folder = Folder::new("several-runs");
+        let archive = Archive::within(&folder.0);
+        let seen = json!({"deliveries_per_second": 9_000.0, "p99": 2_500});
+        let line = json!({
+            "candidate": "join_all", "connections": 64, "events_per_second": 17_944.0, "cpu": 62.6,
+            "p50": 3_240, "p99": 7_750, "written": null, "peak": 20 << 20, "failed": 0,
+        });
+        let compared = json!({
+            "loader": "wrk", "disk": 245, "lines": [line], "well": seen, "beside_hanging": seen,
+        });
+        let kept = section("cargo xtask bench --rounds 5", "2 cores", compared);
+        archive.keep(comparison::NAME, &kept).expect("kept");
+        let elsewhere = section("cargo xtask bench --only --scale", "8 cores", routes());
+        archive.keep(Axis::Routes.name(), &elsewhere).expect("kept");
+        let reached = Ratios::of(&[("memory", 79.54)]);
+        archive.keep(ratios::NAME, &reached).expect("kept");
+        fs::write(folder.0.join("benchmarks/budget.md"), "## The budget\n").expect("written");
+
+        let page = page(&archive).expect("rendered");
+        let expected = [
+            "The machine: 2 cores.",
+            "| resident memory | ≤ 96 MiB | ≤ 64 MiB | 79.54 MiB | must reached | 20 % |",
+            "## Medians\n\nMeasured by `cargo xtask bench --rounds 5`.\n",
+            "| axum + reqwest, `join_all` | 17944 | 62.6 | 3.24 | 7.75 | — | 20 | 0 |",
+            "## One of two targets hangs",
+            "\n## The budget\n",
+            "## Scale: routes\n\nMeasured by `cargo xtask bench --only --scale` on 8 cores.\n",
+            "![Routes](benchmarks/routes.svg)",
+            "| 10,000 | 20000 | 55.0 | 0 |",
+        ];
+        let mut rest = page.as_str();
+        for part in expected {
+            let (_, after) = rest
+                .split_once(part)
+                .unwrap_or_else(|| panic!("{part} isn't where it should be in {page}"));
+            rest = after;
+        }
+    }
 }

@@ -4,14 +4,54 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::candidate::Candidate;
-use super::load::Answered;
+use super::load::{Answered, Requests};
 use super::rig::Rig;
 use crate::process::processor_time;
+
+/// The load of a measurement.
+#[derive(Clone, Debug)]
+pub(crate) struct Load {
+    pub(crate) requests: Requests,
+    pub(crate) connections: u32,
+    pub(crate) duration: Duration,
+    /// Deliveries of an event that come to each sink.
+    pub(crate) deliveries: [u64; 2],
+}
+
+impl Load {
+    /// Events that come once to each sink.
+    pub(crate) fn new(connections: u32, duration: Duration) -> Self {
+        Self {
+            requests: Requests::default(),
+            connections,
+            duration,
+            deliveries: [1, 1],
+        }
+    }
+
+    /// How many events came to all their targets, of what came to the sinks.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of a measurement are far below 2 to the 52"
+    )]
+    fn events(&self, before: [u64; 2], after: [u64; 2]) -> f64 {
+        let came = |sink: usize| {
+            let more = after[sink] - before[sink];
+            more.checked_div(self.deliveries[sink])
+        };
+        [came(0), came(1)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(0)
+            .max(1) as f64
+    }
+}
 
 /// What one measurement gave.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// Events that came to both sinks, by the time from the load's begin to the last of them.
+    /// Events that came to all their targets, by the time from the load's begin to the last of them.
     pub(crate) events_per_second: f64,
     /// Processor time of the candidate's processes for an event, in microseconds.
     pub(crate) cpu: f64,
@@ -21,25 +61,19 @@ pub(crate) struct Sample {
 }
 
 /// Measures.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of a measurement are far below 2 to the 52"
-)]
-pub(crate) fn measure(
-    candidate: &Candidate,
-    rig: &Rig,
-    connections: u32,
-    load: Duration,
-) -> anyhow::Result<Sample> {
-    let (before, _) = rig.wait_until_quiet()?;
+pub(crate) fn measure(candidate: &Candidate, rig: &Rig, load: &Load) -> anyhow::Result<Sample> {
+    let (before, _) = rig.sinks.wait_until_quiet()?;
     candidate.wait_until_posted()?;
     let (cpu, written) = count(candidate, rig)?;
     let begun = Instant::now();
-    let answered = rig.loader.run(candidate.gateway, connections, load)?;
-    let (after, end) = rig.wait_until_quiet()?;
+    let (gateway, requests) = (candidate.gateway, &load.requests);
+    let answered = rig
+        .loader
+        .run(gateway, requests, load.connections, load.duration)?;
+    let (after, end) = rig.sinks.wait_until_quiet()?;
     candidate.wait_until_posted()?;
     let (cpu_after, written_after) = count(candidate, rig)?;
-    let events = (after[0] - before[0]).min(after[1] - before[1]).max(1) as f64;
+    let events = load.events(before, after);
     Ok(Sample {
         events_per_second: events / (end - begun).as_secs_f64(),
         cpu: (cpu_after - cpu) * 1e6 / events,
@@ -64,15 +98,40 @@ impl fmt::Display for Sample {
             events_per_second,
             cpu,
             written,
-            answered: Answered { p50, p99, failed },
+            answered,
         } = self;
+        let latency = answered.quantiles;
+        let (p50, p99) = (latency.p50.millis(), latency.p99.millis());
         write!(
             f,
-            "{events_per_second:.0} events/s, {cpu:.1} µs each, {written:.0} bytes each, p50 {p50:?}, p99 {p99:?}"
+            "{events_per_second:.0} events/s, {cpu:.1} µs each, {written:.0} bytes each, \
+             p50 {p50:.2} ms, p99 {p99:.2} ms"
         )?;
-        if *failed > 0 {
-            write!(f, ", {failed} failed")?;
+        if answered.failed > 0 {
+            write!(f, ", {} failed", answered.failed)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Load;
+
+    #[track_caller]
+    fn check(deliveries: [u64; 2], came: [u64; 2], expected: f64) {
+        let mut load = Load::new(1, Duration::ZERO);
+        load.deliveries = deliveries;
+        let after = [came[0] + 100, came[1] + 100];
+        assert!(load.events([100, 100], after).total_cmp(&expected).is_eq());
+    }
+
+    #[test]
+    fn an_event_is_done_when_it_came_to_all_its_targets() {
+        check([1, 1], [50, 40], 40.0);
+        check([8, 8], [800, 799], 99.0);
+        check([1, 0], [50, 0], 50.0);
     }
 }
