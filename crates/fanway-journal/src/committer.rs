@@ -10,16 +10,13 @@ use std::time::{Duration, Instant};
 use crate::entry::{Committed, Entry, Observer};
 use crate::format::{BLOCK, BatchHeader, Builder, Closing, HEADER_LEN};
 use crate::fs::File;
-use crate::params::Syncing;
+use crate::params::{Params, Syncing};
 use crate::poison::{Doing, Poison};
 use crate::pool::Sealed;
 use crate::position::Position;
 use crate::scan::Segment;
-use crate::shared::{Group, Shared, State, Waits, messages};
+use crate::shared::{Group, Shared, State, Waits};
 use crate::width::{in_file, in_memory};
-
-/// Messages in a batch from which on it is worth to wait for as many again.
-const MANY: usize = 16;
 
 /// Bytes that the buffer keeps from one batch to the next.
 const BUFFER_KEPT: usize = 1 << 20;
@@ -39,8 +36,6 @@ pub(crate) struct Committer<E, O> {
     /// Since when something is written and not synced.
     dirty: Option<Instant>,
     builder: Builder,
-    /// How many messages the last batch had.
-    last_messages: usize,
 }
 
 /// What is to be done next.
@@ -74,7 +69,6 @@ impl<E: Entry, O: Observer<E>> Committer<E, O> {
             current,
             dirty: None,
             builder: Builder::default(),
-            last_messages: 0,
         }
     }
 
@@ -115,7 +109,7 @@ impl<E: Entry, O: Observer<E>> Committer<E, O> {
         let mut state = shared.state();
         let mut linger_until = None;
         loop {
-            state.waits = Waits::No;
+            let waited = std::mem::replace(&mut state.waits, Waits::No);
             if let Some(poison) = &state.poison {
                 return Job::Poisoned(poison.clone());
             }
@@ -135,7 +129,9 @@ impl<E: Entry, O: Observer<E>> Committer<E, O> {
                 (Waits::Entry, None)
             } else {
                 let (waits, left) = self.patience(&state, &mut linger_until);
-                if urged || left.is_zero() {
+                // Whoever has begun anew since has a turn of the next batch.
+                if urged || left.is_zero() || waited == Waits::Rested {
+                    shared.params.turns.await_rest(false);
                     return self.take(&mut state);
                 }
                 (waits, Some(left))
@@ -164,20 +160,18 @@ impl<E: Entry, O: Observer<E>> Committer<E, O> {
                 .queue
                 .since
                 .map_or(Duration::MAX, |since| since.elapsed());
-            return (
-                Waits::Messages(1),
-                self.shared.params.tick.saturating_sub(waited),
-            );
+            let left = self.shared.params.tick.saturating_sub(waited);
+            return (Waits::Message, left);
         }
-        let wanted = self.last_messages;
-        if wanted < MANY || state.queue.messages >= wanted {
+        let Params { turns, linger, .. } = &self.shared.params;
+        // Before the look: whoever rests after it tells.
+        turns.await_rest(true);
+        if turns.at_work() == 0 {
             return (Waits::No, Duration::ZERO);
         }
-        let until = *linger_until.get_or_insert_with(|| Instant::now() + self.shared.params.linger);
-        (
-            Waits::Messages(wanted),
-            until.saturating_duration_since(Instant::now()),
-        )
+        let now = Instant::now();
+        let until = *linger_until.get_or_insert_with(|| now + *linger);
+        (Waits::Rest, until.saturating_duration_since(now))
     }
 
     fn until_sync(&self) -> Option<Duration> {
@@ -194,7 +188,6 @@ impl<E: Entry, O: Observer<E>> Committer<E, O> {
         if groups.is_empty() {
             return Job::Rotate;
         }
-        self.last_messages = messages(&groups);
         let used = self.offset - BLOCK + in_file(HEADER_LEN) + payload(&groups);
         state
             .room

@@ -9,6 +9,7 @@
 //! - `format` – the files, byte by byte
 //! - `survey` – what of a folder is intact, torn or damaged; `open`, `verify` and `repair` judge by it
 //! - `committer` – the one thread that writes batches
+//! - `turns` – which threads are at work, which it waits for a little
 //! - `preparer` – the one thread that makes, activates and recycles segments
 //! - `room` and `pool` – what still fits, and which file is where
 //! - `fs` – the seam to the disk; `faulty` (feature `faulty`) – a disk in memory that breaks on demand
@@ -36,9 +37,11 @@ mod room;
 mod scan;
 mod shared;
 mod spare;
+mod standing;
 pub mod start;
 mod stats;
 mod survey;
+mod turns;
 pub mod verify;
 mod width;
 
@@ -50,5 +53,7 @@ pub use crate::poison::{Doing, Poison};
 pub use crate::position::Position;
 pub use crate::records::{Missing, Records};
 pub use crate::repair::repair;
+pub use crate::standing::step_back;
 pub use crate::stats::{Histogram, Stats};
+pub use crate::turns::{Turn, Turns};
 pub use crate::verify::verify;

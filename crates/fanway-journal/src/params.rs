@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::format::{BLOCK, MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
+use crate::turns::Turns;
 use crate::width::in_file;
 
 /// How a journal is kept. [`Params::new`] has the defaults.
@@ -17,8 +18,10 @@ pub struct Params {
     pub segment_size: u64,
     /// When written batches are synced. Always by default.
     pub sync: Syncing,
-    /// How long the committer waits for as many messages as the last batch had, if that was 16 or more.
-    /// 200 µs by default, zero for never. With few callers there is no wait at all.
+    /// Which threads append. A batch with messages waits until none of them is at work. By default nobody is ever.
+    pub turns: Turns,
+    /// How long it waits for that at the longest, from when the committer could take it. 300 µs by default, zero
+    /// for never. With few callers their threads rest at once, and there is no wait.
     pub linger: Duration,
     /// How long outcomes wait at the longest for a message to be committed with. 5 ms by default.
     pub tick: Duration,
@@ -59,7 +62,8 @@ impl Params {
             dir: dir.into(),
             segment_size: 64 << 20,
             sync: Syncing::Always,
-            linger: Duration::from_micros(200),
+            turns: Turns::default(),
+            linger: Duration::from_micros(300),
             tick: Duration::from_millis(5),
             reserve: 8 << 20,
             spares: 2,

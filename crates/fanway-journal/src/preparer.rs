@@ -13,6 +13,7 @@ use crate::pool::{Sealed, Task};
 use crate::position::Position;
 use crate::shared::Shared;
 use crate::spare::{self, Filling, Spare};
+use crate::standing::step_back;
 
 pub(crate) struct Preparer<E> {
     pub(crate) shared: Arc<Shared<E>>,
@@ -23,6 +24,7 @@ pub(crate) struct Preparer<E> {
 
 impl<E> Preparer<E> {
     pub(crate) fn run(mut self) {
+        step_back();
         while let Some(task) = self.next_task() {
             if let Err(poison) = self.perform(task) {
                 self.shared.poison(poison);

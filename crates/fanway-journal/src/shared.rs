@@ -13,6 +13,7 @@ use crate::pool::Pool;
 use crate::position::Position;
 use crate::room::Room;
 use crate::stats::Counters;
+use crate::turns::Rested;
 use crate::width::in_file;
 
 #[derive(Debug)]
@@ -60,8 +61,12 @@ pub(crate) enum Waits {
     No,
     /// Any entry.
     Entry,
-    /// So many messages.
-    Messages(usize),
+    /// A message.
+    Message,
+    /// That nobody is at work.
+    Rest,
+    /// For nothing more: nobody was at work while it waited for that.
+    Rested,
 }
 
 /// Entries that wait to be committed, in order, and which of them belong together.
@@ -117,16 +122,21 @@ impl<E> Queue<E> {
             groups += 1;
             entries += group.entries;
         }
-        let later_groups = self.groups.split_off(groups);
-        let later_entries = self.entries.split_off(entries);
-        let taken_groups = std::mem::replace(&mut self.groups, later_groups);
-        let taken_entries = std::mem::replace(&mut self.entries, later_entries);
+        let taken_groups = take_first(&mut self.groups, groups);
+        let taken_entries = take_first(&mut self.entries, entries);
         self.messages -= messages(&taken_groups);
         if self.groups.is_empty() {
             self.since = None;
         }
         (taken_entries, taken_groups)
     }
+}
+
+/// Takes the first `count` off. There is room for as many again, which are likely to come.
+fn take_first<T>(items: &mut Vec<T>, count: usize) -> Vec<T> {
+    let mut later = Vec::with_capacity(items.len());
+    later.extend(items.drain(count..));
+    std::mem::replace(items, later)
 }
 
 /// Entries in these groups that somebody waits for.
@@ -195,6 +205,18 @@ impl<E> Shared<E> {
     }
 }
 
+impl<E: Entry> Rested for Shared<E> {
+    fn rested(&self) {
+        // Under the lock: the committer either hasn't looked yet, or waits by now.
+        let mut state = self.state();
+        if state.waits == Waits::Rest {
+            state.waits = Waits::Rested;
+            drop(state);
+            self.work.notify_one();
+        }
+    }
+}
+
 impl<E: Entry> Shared<E> {
     /// Queues a group, or says why not.
     pub(crate) fn append(
@@ -213,9 +235,9 @@ impl<E: Entry> Shared<E> {
             .inspect_err(|_| self.counters.refused())?;
         state.queue.push(entries, group);
         let wake = match state.waits {
-            Waits::No => false,
+            Waits::No | Waits::Rest | Waits::Rested => false,
             Waits::Entry => true,
-            Waits::Messages(wanted) => state.queue.messages >= wanted,
+            Waits::Message => class == Class::Message,
         };
         if wake {
             state.waits = Waits::No;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use crate::committer::Committer;
@@ -87,6 +87,8 @@ impl Opened {
         .begin(layout, taken_over)?;
         let shared = Arc::new(Shared::new(params, fs, lock, pool));
         shared.committed.store(taken_over.0, Ordering::Release);
+        let committer: Weak<Shared<E>> = Arc::downgrade(&shared);
+        shared.params.turns.serve(committer);
 
         let preparer = Preparer {
             shared: Arc::clone(&shared),

@@ -16,7 +16,7 @@ use fanway_config::Config;
 use fanway_dispatch::{Clock, Plans};
 use fanway_ingress::{Door, Incoming, Ingress};
 use fanway_store::Store;
-use fanway_store_local::LocalStore;
+use fanway_store_local::{LocalStore, Turns};
 use fanway_target::http::Roots;
 use fanway_transform::evaluator::{self, Evaluator};
 use fanway_types::{DeliveryId, MemoryBudget};
@@ -42,6 +42,8 @@ pub(crate) struct Assembly {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) store: LocalStore,
     pub(crate) budget: MemoryBudget,
+    /// What tells the store which cores are at work.
+    pub(crate) turns: Turns,
     pub(crate) registry: Registry,
 }
 
@@ -124,7 +126,7 @@ impl Assembly {
             .map_or_else(available_parallelism, Ok);
         let threads = threads.map_or(1, NonZeroUsize::get);
         (0..threads)
-            .map(|index| Core::start(index).map_err(StartError::Thread))
+            .map(|index| Core::start(index, self.turns.thread()).map_err(StartError::Thread))
             .collect()
     }
 

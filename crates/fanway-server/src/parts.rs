@@ -10,7 +10,7 @@ use fanway_config::{self as config, Config};
 use fanway_dispatch::Settings;
 use fanway_ingress::{BodyKind, Idempotency, Limits, RouteParams, Table};
 use fanway_journal::fs::RealFs;
-use fanway_store_local::{self as local, Syncing, largest_message};
+use fanway_store_local::{self as local, Syncing, Turns, largest_message};
 use fanway_target::Target;
 use fanway_target::http::{self, HttpTarget, Roots, Version};
 use fanway_transform::plan::CompiledPlan;
@@ -25,7 +25,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// How the store is opened.
-pub(crate) fn store(config: &Config, budget: MemoryBudget) -> local::Params {
+pub(crate) fn store(config: &Config, budget: MemoryBudget, turns: Turns) -> local::Params {
     let config::Store {
         path,
         sync,
@@ -56,6 +56,7 @@ pub(crate) fn store(config: &Config, budget: MemoryBudget) -> local::Params {
         clock: Arc::new(now),
         fs: Arc::new(RealFs),
         owner: format!("fanway, listening on {}", config.server.listen),
+        turns,
     }
 }
 

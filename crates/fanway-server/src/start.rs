@@ -12,7 +12,7 @@ use std::thread::Builder;
 use fanway_config::Config;
 use fanway_journal::open::Error as JournalError;
 use fanway_store::{Error, Store};
-use fanway_store_local::{LocalStore, OpenError};
+use fanway_store_local::{LocalStore, OpenError, Turns};
 use fanway_target::http::HttpTargetError;
 use fanway_transform::plan::StepError;
 use fanway_types::{MemoryBudget, RouteName, TargetName};
@@ -148,12 +148,14 @@ async fn assemble(
         return Err(StartError::AdminExposed(admin));
     }
     let budget = MemoryBudget::new(config.server.memory);
-    let store = open(&config, budget.clone())?;
+    let turns = Turns::default();
+    let store = open(&config, budget.clone(), turns.clone())?;
     let assembly = Assembly {
         config: Arc::new(config),
         source,
         store: store.clone(),
         budget,
+        turns,
         registry: Registry::default(),
     };
     let assembled = assembly.assemble(wanted).await;
@@ -164,9 +166,9 @@ async fn assemble(
     assembled
 }
 
-fn open(config: &Config, budget: MemoryBudget) -> Result<LocalStore, StartError> {
+fn open(config: &Config, budget: MemoryBudget, turns: Turns) -> Result<LocalStore, StartError> {
     let path = config.store.path.clone();
-    LocalStore::open(parts::store(config, budget)).map_err(|error| match error {
+    LocalStore::open(parts::store(config, budget, turns)).map_err(|error| match error {
         OpenError::Journal(JournalError::Locked { holder, .. }) => {
             StartError::InUse { path, holder }
         }

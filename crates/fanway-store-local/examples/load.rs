@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use fanway_journal::fs::RealFs;
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::{Lane, Store};
-use fanway_store_local::{Keep, LocalStore, Params, Syncing};
+use fanway_store_local::{Keep, LocalStore, Params, Syncing, Turns};
 use fanway_types::{
     ByteCount, End, MemoryBudget, Message, MessageId, Outcome, Plan, Request, Step, Timestamp,
     Verdict,
@@ -68,6 +68,7 @@ fn open(folder: &Path) -> Result<LocalStore, Failure> {
         clock: Arc::new(now),
         fs: Arc::new(RealFs),
         owner: "load".to_owned(),
+        turns: Turns::default(),
     })?;
     say(&format!(
         "opened in {:?}, {}",

@@ -16,7 +16,7 @@ use fanway_store::change::{Audit, Control, Edited, Force, Key, Pause, Redrive};
 use fanway_store::job::{Filter, Job, State};
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::{Lane, Store};
-use fanway_store_local::{Keep, LocalStore, Params, Syncing, Tuning};
+use fanway_store_local::{Keep, LocalStore, Params, Syncing, Tuning, Turns};
 use fanway_types::{
     AgainCause, ByteCount, DeadReason, End, Fingerprint, IdempotencyKey, JobId, KeyScope,
     MemoryBudget, Message, MessageId, Outcome, Plan, Request, Step, Terms, Timestamp, Verdict,
@@ -48,6 +48,7 @@ async fn write(path: PathBuf) -> Result<(), Failure> {
         clock: Arc::new(|| BEGIN),
         fs: Arc::new(RealFs),
         owner: "write_fixture".to_owned(),
+        turns: Turns::default(),
     };
     // Only what is asked for is posted: the rest is in the journal alone.
     let tuning = Tuning {

@@ -10,7 +10,7 @@ use fanway_store::{BoxFuture, accept};
 use fanway_types::{ByteCount, Message};
 use tokio::sync::oneshot;
 
-use crate::entry::{Entry, Waiter};
+use crate::entry::{Durable, Entry, Waiter};
 use crate::inner::{BEHIND, FULL, Inner, answer};
 use crate::keys::Taken;
 use crate::ledger;
@@ -88,21 +88,37 @@ impl Inner {
         }
         let size = messages.iter().map(|m| m.request.body.len() as u64).sum();
         let (sender, receiver) = oneshot::channel();
-        let mut entries: Vec<_> = messages
-            .into_iter()
-            .map(|message| Entry::new(Record::Message(message), Waiter::Nobody))
-            .collect();
-        // A group is durable when its last entry is.
-        match entries.last_mut() {
-            Some(last) => last.waiter = Waiter::Durable(sender),
-            None => drop(sender.send(Ok(()))),
-        }
-        let appended = self.append(entries, Class::Message);
+        let appended = self.append_all(messages, sender);
         let was_full = matches!(appended, Err(Rejected::Full { .. }));
         self.last_refused
             .store(if was_full { size } else { 0 }, Ordering::Relaxed);
         appended.map_err(refused)?;
         Ok(receiver)
+    }
+
+    /// Appends messages as one group, which is durable when the last of them is.
+    fn append_all(
+        &self,
+        mut messages: Vec<Arc<Message>>,
+        durable: Durable,
+    ) -> Result<(), Rejected> {
+        let entry = |message, waiter| Entry::new(Record::Message(message), waiter);
+        let Some(last) = messages.pop() else {
+            // Whoever asked may have gone away.
+            let _gone = durable.send(Ok(()));
+            return Ok(());
+        };
+        let last = entry(last, Waiter::Durable(durable));
+        let appended = if messages.is_empty() {
+            self.intake.append(last, Class::Message)
+        } else {
+            let others = messages
+                .into_iter()
+                .map(|message| entry(message, Waiter::Nobody));
+            let group = others.chain([last]).collect();
+            self.intake.append_group(group, Class::Message)
+        };
+        appended.map(|_| ())
     }
 }
 

@@ -68,7 +68,8 @@ impl Inner {
             last.waiter = Waiter::Durable(sender);
             durable = Some(receiver);
         }
-        self.append(entries, Class::Message)
+        self.intake
+            .append_group(entries, Class::Message)
             .map_err(|rejected| match rejected {
                 Rejected::Poisoned(_) | Rejected::Closed => Refused::Closed,
                 no_room => Refused::NoRoom(no_room),

@@ -167,7 +167,8 @@ impl LocalStore {
         let audit = audit.map(|audit| Entry::new(Record::Audit(Arc::new(audit)), Waiter::Nobody));
         let entries = audit.into_iter().chain([cancel]).collect();
         self.inner
-            .append(entries, Class::Message)
+            .intake
+            .append_group(entries, Class::Message)
             .map_err(|rejected| refused(&rejected))?;
         match durable.await {
             Ok(Ok(())) => Ok(()),

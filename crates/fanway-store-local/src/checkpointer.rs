@@ -1,11 +1,10 @@
 //! Checkpoints of the ledger's write-ahead log, off the posting thread.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use fanway_journal::step_back;
 use rusqlite::Connection;
 
 use crate::ledger::{checkpoint, open_reader};
@@ -19,8 +18,6 @@ type Nudge = Option<SyncSender<()>>;
 pub(crate) struct Checkpointer {
     nudges: Option<SyncSender<Nudge>>,
     thread: Option<JoinHandle<()>>,
-    /// Bytes that the log had at the last checkpoint.
-    log: Arc<AtomicU64>,
 }
 
 impl Checkpointer {
@@ -31,16 +28,16 @@ impl Checkpointer {
             .pragma_update(None, "query_only", false)
             .map_err(crate::ledger::Error::from)?;
         let (nudges, nudged) = sync_channel(1);
-        let log = Arc::new(AtomicU64::new(0));
-        let of_thread = Arc::clone(&log);
         let thread = thread::Builder::new()
             .name("ledger-checkpoint".to_owned())
-            .spawn(move || run(&connection, &nudged, &of_thread))
+            .spawn(move || {
+                step_back();
+                run(&connection, &nudged);
+            })
             .map_err(StartError::Thread)?;
         Ok(Self {
             nudges: Some(nudges),
             thread: Some(thread),
-            log,
         })
     }
 
@@ -49,11 +46,6 @@ impl Checkpointer {
         if let Some(nudges) = &self.nudges {
             let _asked_already = nudges.try_send(None);
         }
-    }
-
-    /// Bytes that the log had at the last checkpoint.
-    pub(crate) fn log(&self) -> u64 {
-        self.log.load(Ordering::Relaxed)
     }
 
     /// Waits for a checkpoint that begins after this call. While nothing is written it moves the
@@ -70,15 +62,14 @@ impl Checkpointer {
     }
 }
 
-fn run(connection: &Connection, nudged: &Receiver<Nudge>, log: &AtomicU64) {
+fn run(connection: &Connection, nudged: &Receiver<Nudge>) {
     while let Ok(nudge) = nudged.recv() {
-        match checkpoint(connection) {
-            Ok(bytes) => log.store(bytes, Ordering::Relaxed),
+        if let Err(error) = checkpoint(connection) {
             // What could not be moved stays in the log, and is moved the next time.
-            Err(error) => tracing::warn!(
+            tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the ledger's checkpoint failed"
-            ),
+            );
         }
         if let Some(waiting) = nudge {
             // It holds one answer, and this is the only one.

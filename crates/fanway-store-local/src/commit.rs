@@ -1,7 +1,6 @@
 //! What follows a commit, on the committer's thread: the tail grows, lanes get their fresh
 //! deliveries, and those who waited for their 202 are woken.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -10,6 +9,7 @@ use std::time::Instant;
 use fanway_journal::{Committed, Observer, Poison};
 use fanway_store::event::{Event, What};
 use fanway_types::{Message, PlanHash};
+use foldhash::{HashMap, HashMapExt};
 
 use crate::cancel::{CallOff, CalledOff};
 use crate::commons::Commons;
@@ -47,10 +47,13 @@ impl Commits {
         })
     }
 
-    fn offer(&mut self, end: u64, message: &Arc<Message>, wakers: &mut Vec<Waker>) {
-        for (feed, step) in self.feeds(message.plan).iter().zip(0..) {
+    /// Offers a message's deliveries to their feeds; returns how many these are.
+    fn offer(&mut self, end: u64, message: &Arc<Message>, wakers: &mut Vec<Waker>) -> usize {
+        let feeds = self.feeds(message.plan);
+        for (feed, step) in feeds.iter().zip(0..) {
             wakers.extend(feed.offer(end, message, step));
         }
+        feeds.len()
     }
 
     /// Brings what was called off into the feeds, as far as it hasn't ended meanwhile.
@@ -77,24 +80,23 @@ impl Commits {
     ) -> Option<Waiter> {
         let Entry { record, waiter, .. } = entry;
         // One that isn't due yet comes to its lane from the ledger.
-        if let Record::Message(message) = &record
-            && message.due().is_none()
-        {
-            self.offer(end, message, wakers);
-        }
+        let open = match &record {
+            Record::Message(message) if message.due().is_none() => self.offer(end, message, wakers),
+            _ => 0,
+        };
         match waiter {
             Waiter::Posted(waiter) => {
-                tail.push(end, record, Some(waiter));
+                tail.push(end, record, Some(waiter), open);
                 None
             }
             Waiter::CallOff(call_off) => {
                 let CallOff { caller, open } = *call_off;
                 self.call_off(tail, open, wakers);
-                tail.push(end, record, None);
+                tail.push(end, record, None, 0);
                 Some(Waiter::Durable(caller))
             }
             durable => {
-                tail.push(end, record, None);
+                tail.push(end, record, None, open);
                 Some(durable)
             }
         }

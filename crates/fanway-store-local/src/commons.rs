@@ -27,7 +27,7 @@ use crate::watch::Watchers;
 pub(crate) struct Commons {
     tail: Mutex<Tail>,
     feeds: Mutex<HashMap<TargetName, Arc<Feed>>>,
-    plans: Mutex<HashMap<PlanHash, Arc<Plan>>>,
+    plans: Mutex<foldhash::HashMap<PlanHash, Arc<Plan>>>,
     listeners: Mutex<HashMap<MessageId, watch::Sender<()>>>,
     /// What may wait in a feed.
     feed_room: Room,

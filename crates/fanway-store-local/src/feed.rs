@@ -147,7 +147,7 @@ impl Feed {
                 waiter,
                 event,
             };
-            match intake.append(vec![entry], Class::Outcome) {
+            match intake.append(entry, Class::Outcome) {
                 // A lane that opens now reads nothing before that is posted.
                 Ok(ticket) => state.gate = state.gate.max(ticket),
                 Err(_) => left.push(called_off),

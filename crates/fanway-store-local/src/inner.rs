@@ -5,19 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use fanway_journal::{Class, Rejected};
 use fanway_store::lane::Work;
 use fanway_store::{Error, Problem, accept};
 use fanway_types::{ByteCount, MemoryBudget};
 use tokio::sync::oneshot;
 
 use crate::commons::{Commons, Trouble};
-use crate::entry::Entry;
 use crate::intake::Intake;
 use crate::ledger;
 use crate::params::{Clock, Keep, Syncing};
 use crate::reader::Reader;
-use crate::tail::Ticket;
 
 /// What a caller is told to wait when posting has fallen behind.
 pub(crate) const BEHIND: Duration = Duration::from_secs(1);
@@ -116,11 +113,6 @@ impl From<Refusal> for accept::Error {
 }
 
 impl Inner {
-    /// Appends entries as one group; returns the last one's ticket.
-    pub(crate) fn append(&self, entries: Vec<Entry>, class: Class) -> Result<Ticket, Rejected> {
-        self.intake.append(entries, class)
-    }
-
     /// What the journal has done, while it is open.
     pub(crate) fn journal_stats(&self) -> Option<fanway_journal::Stats> {
         self.intake.journal().map(|journal| journal.stats())

@@ -30,16 +30,29 @@ impl Intake {
         }
     }
 
+    /// Appends an entry; returns its ticket.
+    pub(crate) fn append(&self, entry: Entry, class: Class) -> Result<Ticket, Rejected> {
+        self.append_with(1, |journal| journal.append(entry, class))
+    }
+
     /// Appends entries as one group; returns the last one's ticket.
-    pub(crate) fn append(&self, entries: Vec<Entry>, class: Class) -> Result<Ticket, Rejected> {
+    pub(crate) fn append_group(
+        &self,
+        entries: Vec<Entry>,
+        class: Class,
+    ) -> Result<Ticket, Rejected> {
         let count = entries.len() as Ticket;
+        self.append_with(count, |journal| journal.append_group(entries, class))
+    }
+
+    fn append_with(
+        &self,
+        count: Ticket,
+        append: impl FnOnce(&Journal<Entry>) -> Result<(), Rejected>,
+    ) -> Result<Ticket, Rejected> {
         // The lock makes tickets follow the journal's order.
         let mut state = self.state();
-        state
-            .journal
-            .as_ref()
-            .ok_or(Rejected::Closed)?
-            .append_group(entries, class)?;
+        append(state.journal.as_ref().ok_or(Rejected::Closed)?)?;
         state.appended += count;
         Ok(state.appended)
     }

@@ -7,11 +7,12 @@
 //! didn't take is given back; one of which nobody can say whether it did stays taken until the
 //! next start.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanway_store::accept;
 use fanway_types::{Fingerprint, IdempotencyKey, KeyHash, Message, MessageId, Timestamp};
+use foldhash::HashMap;
 
 /// The keys of one store.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Keys {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The hashes are of a kind that no sender can choose keys for so that they collide.
     held: HashMap<KeyHash, Held>,
     /// Those that may be forgotten; what expires first goes first, so that look-ups end soonest.
     posted: BTreeSet<(Timestamp, KeyHash)>,

@@ -48,7 +48,7 @@ pub use crate::codec::Damage;
 pub use crate::headroom::{FreeSpace, free_space};
 pub use crate::ledger::{Error as LedgerError, Report, check};
 pub use crate::open::{Error as OpenError, journal_path, largest_message, ledger_path};
-pub use crate::params::{Bodies, Clock, Keep, Params, Syncing};
+pub use crate::params::{Bodies, Clock, Keep, Params, Syncing, Turn, Turns};
 pub use crate::reader::StartError;
 pub use crate::steps::{Step, Steps};
 pub use crate::store::LocalStore;

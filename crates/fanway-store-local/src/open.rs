@@ -132,8 +132,8 @@ impl LocalStore {
         }
         let posting = posting.with(Arc::clone(&commons.aliases));
         let lane_reader = Reader::start(&ledger, "ledger-lanes")?;
-        let query_reader = Reader::start(&ledger, "ledger-queries")?;
-        let key_reader = Reader::start(&ledger, "ledger-keys")?;
+        let query_reader = Reader::start_behind(&ledger, "ledger-queries")?;
+        let key_reader = Reader::start_behind(&ledger, "ledger-keys")?;
         let checkpointer = Checkpointer::start(&ledger)?;
         let journal: Journal<Entry> =
             opened.start(Position(posted), Commits::new(Arc::clone(&commons)))?;
@@ -150,6 +150,7 @@ impl LocalStore {
             tuning,
             free,
             pruned: None,
+            unmoved: false,
             moves: false,
         };
         let poster = poster.start().map_err(StartError::Thread)?;
@@ -234,6 +235,7 @@ fn journal_params(params: &Params) -> journal::Params {
     journal::Params {
         segment_size: segment,
         sync: params.sync,
+        turns: params.turns.clone(),
         // Room for some hundred thousand outcomes with segments of 64 MiB.
         reserve: segment / 8,
         ..journal::Params::new(journal_path(&params.path))

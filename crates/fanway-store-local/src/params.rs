@@ -8,7 +8,7 @@ use std::time::Duration;
 use fanway_journal::fs::Fs;
 use fanway_types::{ByteCount, MemoryBudget, Timestamp};
 
-pub use fanway_journal::Syncing;
+pub use fanway_journal::{Syncing, Turn, Turns};
 
 /// Tells the time by the wall clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -34,6 +34,9 @@ pub struct Params {
     pub fs: Arc<dyn Fs>,
     /// Who has the folder, for a second process that wants it.
     pub owner: String,
+    /// Which of the threads that accept messages are at work: a commit takes what their turns
+    /// bring.
+    pub turns: Turns,
 }
 
 impl fmt::Debug for Params {

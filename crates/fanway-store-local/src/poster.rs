@@ -2,7 +2,7 @@
 //! is posted, and forgets what has been kept long enough.
 //!
 //! It waits a little before it posts a record, since by then most messages have ended and cost
-//! one row.
+//! one row. Where all that comes before has ended it waits shorter: what rests is memory.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use std::task::Waker;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use fanway_journal::{Journal, Position};
+use fanway_journal::{Journal, Position, step_back};
 use fanway_store::event::{Event, What};
 use fanway_store::notice::Notice;
 use tokio::sync::oneshot;
@@ -25,7 +25,7 @@ use crate::ledger::{Error, Posted, Posting, prune};
 use crate::params::{Clock, Keep};
 use crate::record::Redrive;
 use crate::steps::Step;
-use crate::tail::{Gone, Range, Ticket};
+use crate::tail::{Gone, Range, Ripe, Ticket};
 use crate::tuning::Tuning;
 
 /// The thread looks so many times while a record rests.
@@ -36,6 +36,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(100);
 /// Bytes in the tail at which records rest as shortly as they may.
 const FULL: u64 = 24 << 20;
+/// Bytes of the ledger's log that are moved together while more is written.
+const TOGETHER: u64 = 4 << 20;
 /// Records that one transaction posts at most.
 pub(crate) const RECORDS: usize = 20_000;
 /// How long to wait after a posting for which the disk had no room.
@@ -53,6 +55,8 @@ pub(crate) struct Poster {
     pub(crate) tuning: Tuning,
     pub(crate) free: FreeSpace,
     pub(crate) pruned: Option<Instant>,
+    /// Whether something was written to the ledger's log and no checkpoint was asked for since.
+    pub(crate) unmoved: bool,
     /// Whether there is more to be moved to a target's heir, so that the next turn comes at once.
     pub(crate) moves: bool,
 }
@@ -77,6 +81,7 @@ impl Poster {
         thread::Builder::new()
             .name("ledger-post".to_owned())
             .spawn(move || {
+                step_back();
                 let commons = Arc::clone(&self.commons);
                 self.run();
                 // Whoever waits for a posting would wait for ever.
@@ -143,12 +148,17 @@ impl Poster {
         let now = Instant::now();
         // What comes in meanwhile is the next turn's, or there might be no end to this one.
         let ripe = if rung.now || rung.close {
-            Some(now)
+            Some(Ripe::all(now))
         } else {
-            now.checked_sub(self.rest(self.commons.tail().bytes()))
+            self.ripe(now)
         };
-        while let Some(range) = ripe.and_then(|until| self.commons.tail().range(until, RECORDS)) {
+        let mut rests = true;
+        while let Some(range) = ripe.and_then(|ripe| self.commons.tail().range(ripe, RECORDS)) {
             self.post(&range)?;
+            rests = false;
+        }
+        if rests && std::mem::take(&mut self.unmoved) {
+            self.checkpointer.nudge();
         }
         if rung.close {
             return Ok(());
@@ -188,16 +198,22 @@ impl Poster {
             } else if posted >= adoption.until {
                 self.commons.aliases.done(&adoption);
             }
-            self.checkpointer.nudge();
+            self.note_written();
         }
         Ok(())
     }
 
-    /// How long a record rests while the tail has so many bytes: the less, the fuller it is, but
-    /// never less than an eighth. What is posted before it has ended costs much more.
-    fn rest(&self, tail: u64) -> Duration {
-        let eighths = 8 - (tail / (FULL / 8)).min(7);
-        self.tuning.rest * u32::try_from(eighths).unwrap_or(8) / 8
+    /// What has rested for long enough by now: the less, the fuller the tail is, but never less
+    /// than an eighth. What is posted before it has ended costs much more; what has ended rests no
+    /// longer than that. `None` where the clock hasn't run for so long.
+    fn ripe(&self, now: Instant) -> Option<Ripe> {
+        let eighth = self.tuning.rest / 8;
+        let eighths = 8 - (self.commons.tail().bytes() / (FULL / 8)).min(7);
+        let eighths = u32::try_from(eighths).unwrap_or(8);
+        Some(Ripe {
+            rested: now.checked_sub(eighth * eighths)?,
+            ended: now.checked_sub(eighth)?,
+        })
     }
 
     fn post(&mut self, range: &Range) -> Result<(), Broken> {
@@ -227,14 +243,23 @@ impl Poster {
         self.tell(posted, gone, tickets);
         let metrics = &self.commons.metrics;
         metrics.posted(range.records.len(), begun.elapsed());
-        self.checkpointer.nudge();
+        self.note_written();
         Ok(())
     }
 
     /// Waits for a checkpoint where the write-ahead log has grown too long.
     fn keep_log_short(&self) {
-        if self.checkpointer.log() > self.tuning.log.get() {
+        if self.posting.log() > self.tuning.log.get() {
             self.checkpointer.catch_up();
+        }
+    }
+
+    /// Notes that the ledger was written to. Its log is moved when it has grown, or else when
+    /// nothing more is written: the same pages are written again and again.
+    fn note_written(&mut self) {
+        self.unmoved = self.posting.log() < TOGETHER;
+        if !self.unmoved {
+            self.checkpointer.nudge();
         }
     }
 

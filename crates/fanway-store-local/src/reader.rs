@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use fanway_journal::step_back;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -43,10 +44,24 @@ struct State {
 impl Reader {
     /// Opens the ledger and starts the thread.
     pub(crate) fn start(ledger: &Path, name: &str) -> Result<Self, StartError> {
+        Self::start_with(ledger, name, || ())
+    }
+
+    /// The same for one that steps back behind the threads that serve.
+    pub(crate) fn start_behind(ledger: &Path, name: &str) -> Result<Self, StartError> {
+        Self::start_with(ledger, name, step_back)
+    }
+
+    fn start_with(
+        ledger: &Path,
+        name: &str,
+        begin: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, StartError> {
         let mut connection = open_reader(ledger)?;
         let desk = Arc::new(Desk::default());
         let at_desk = Arc::clone(&desk);
         let work = move || {
+            begin();
             let mut plans = Plans::default();
             while let Some(question) = at_desk.next() {
                 question(&mut connection, &mut plans);

@@ -48,7 +48,8 @@ impl Store for LocalStore {
             let (sender, receiver) = oneshot::channel();
             let entry = Entry::new(Record::Plan(Arc::clone(&plan)), Waiter::Durable(sender));
             self.inner
-                .append(vec![entry], Class::Message)
+                .intake
+                .append(entry, Class::Message)
                 .map_err(|rejected| Error::Engine(Arc::new(rejected)))?;
             match receiver.await {
                 // Not before: a message must not come before its plan in the journal.

@@ -3,11 +3,13 @@
 //! Look-ups, lanes that catch up and posting read it. It is short while posting keeps up, and
 //! bounded, since nothing is accepted while it is too long.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
 use fanway_types::{DeliveryId, Message, MessageId, Outcome, Verdict};
+use foldhash::HashMap;
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::ledger::Changed;
@@ -16,13 +18,23 @@ use crate::record::{Record, Redrive};
 /// Counts entries in the order in which they are appended, over this run. The first has 1.
 pub(crate) type Ticket = u64;
 
+/// Items for which there is always room: it isn't given back with each posting.
+const ROOM: usize = 4096;
+
+/// Where what concerns a message is, in its order: the message, and outcomes of a few targets.
+type Places = SmallVec<[u64; 4]>;
+
 /// What is committed and not posted.
+///
+/// Its maps have ids for keys, which are made here and random: no sender can choose them so that
+/// they collide.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     items: VecDeque<Item>,
     batches: VecDeque<Batch>,
-    /// Places in `items` of what concerns a message, counted over this run.
-    places: HashMap<MessageId, Vec<u64>>,
+    /// Places in `items` of what concerns a message, counted over this run. Those that are gone may
+    /// be among them.
+    places: HashMap<MessageId, Places>,
     /// What the feeds were told of by each cancel here.
     called_off: HashMap<MessageId, Vec<DeliveryId>>,
     bytes: u64,
@@ -40,6 +52,8 @@ struct Item {
     end: u64,
     record: Record,
     waiter: Option<oneshot::Sender<Changed>>,
+    /// A message's deliveries that are under way: due at once, and not ended.
+    open: usize,
     /// It was posted with its message, ahead of its turn.
     is_posted: bool,
 }
@@ -49,6 +63,26 @@ struct Item {
 struct Batch {
     at: Instant,
     end: u64,
+}
+
+/// What has rested for long enough to be posted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ripe {
+    /// Whatever was committed by then.
+    pub(crate) rested: Instant,
+    /// What was committed by then and has ended, up to the first message that hasn't. Not before
+    /// `rested`.
+    pub(crate) ended: Instant,
+}
+
+impl Ripe {
+    /// Everything that was committed by then.
+    pub(crate) fn all(by: Instant) -> Self {
+        Self {
+            rested: by,
+            ended: by,
+        }
+    }
 }
 
 /// A part of the tail, from its beginning, to be posted.
@@ -134,24 +168,38 @@ impl Tail {
         }
     }
 
-    /// Adds a committed record; `end` is the position behind it.
+    /// Adds a committed record; `end` is the position behind it. Of a message, `open` deliveries are
+    /// under way.
     pub(crate) fn push(
         &mut self,
         end: u64,
         record: Record,
         waiter: Option<oneshot::Sender<Changed>>,
+        open: usize,
     ) {
-        let place = self.gone + self.items.len() as u64;
         if let Some(id) = message_of(&record) {
-            self.places.entry(id).or_default().push(place);
+            self.note_place(id, is_end(&record));
         }
         self.bytes += weight(&record);
         self.items.push_back(Item {
             end,
             record,
             waiter: waiter.filter(|_| !self.ended),
+            open,
             is_posted: false,
         });
+    }
+
+    /// Notes that the next item concerns a message, and whether it ends one of its deliveries.
+    fn note_place(&mut self, id: MessageId, is_end: bool) {
+        let next = self.gone + self.items.len() as u64;
+        let places = self.places.entry(id).or_default();
+        // Where it is here, the message itself is the first.
+        let message = places.first().filter(|_| is_end).copied();
+        places.push(next);
+        if let Some(item) = message.and_then(|place| self.at_mut(place)) {
+            item.open = item.open.saturating_sub(1);
+        }
     }
 
     /// Notes that nothing is posted any more: who waits for it learns that by being let go.
@@ -193,21 +241,15 @@ impl Tail {
         self.gone
     }
 
-    /// The batches committed up to `until`, as far as `limit` records.
-    pub(crate) fn range(&self, until: Instant, limit: usize) -> Option<Range> {
-        let ripe = self.batches.iter().take_while(|batch| batch.at <= until);
-        let last_end = ripe.last()?.end;
-        let count = self.items.partition_point(|item| item.end <= last_end);
+    /// What is ripe, as far as `limit` records.
+    pub(crate) fn range(&self, ripe: Ripe, limit: usize) -> Option<Range> {
         // A batch may be cut here: what counts is the order of records.
-        let count = count.min(limit);
-        let end = self
-            .items
-            .range(..count)
-            .next_back()
-            .map_or(last_end, |item| item.end);
+        let count = self.count_ripe(ripe).min(limit);
+        let end = self.items.range(..count).next_back()?.end;
         let items = self.items.range(..count).filter(|item| !item.is_posted);
-        let mut records: Vec<_> = items.map(|item| (item.end, item.record.clone())).collect();
-        let ahead = self.ends_behind(count, &records);
+        let ahead = self.ends_behind(count);
+        let mut records = Vec::with_capacity(count + ahead.len());
+        records.extend(items.map(|item| (item.end, item.record.clone())));
         records.extend(ahead.iter().filter_map(|place| {
             let item = self.at(*place)?;
             Some((item.end, item.record.clone()))
@@ -219,13 +261,30 @@ impl Tail {
         })
     }
 
-    /// The places, behind the first `count`, of ends of deliveries of the messages in `records`.
-    fn ends_behind(&self, count: usize, records: &[(u64, Record)]) -> Vec<u64> {
+    /// How many items are ripe.
+    fn count_ripe(&self, ripe: Ripe) -> usize {
+        let rested = self.count_by(ripe.rested);
+        let resting = self.items.range(rested..self.count_by(ripe.ended));
+        rested + resting.take_while(|item| item.open == 0).count()
+    }
+
+    /// How many items were committed by then.
+    fn count_by(&self, by: Instant) -> usize {
+        let batches = self.batches.partition_point(|batch| batch.at <= by);
+        let last = batches.checked_sub(1).map(|last| self.batches[last].end);
+        last.map_or(0, |end| self.items.partition_point(|item| item.end <= end))
+    }
+
+    /// The places, behind the first `count`, of ends of deliveries of the messages among those.
+    fn ends_behind(&self, count: usize) -> Vec<u64> {
         let behind = self.gone + count as u64;
-        let messages = records.iter().filter_map(|(_, record)| match record {
-            Record::Message(message) => Some(message.id),
-            _ => None,
-        });
+        let messages = self
+            .items
+            .range(..count)
+            .filter_map(|item| match &item.record {
+                Record::Message(message) => Some(message.id),
+                _ => None,
+            });
         let places = messages.filter_map(|id| self.places.get(&id)).flatten();
         let is_end = |place: &u64| self.at(*place).is_some_and(|item| is_end(&item.record));
         places
@@ -266,16 +325,24 @@ impl Tail {
         self.items.get(index)
     }
 
+    fn at_mut(&mut self, place: u64) -> Option<&mut Item> {
+        let index = usize::try_from(place.checked_sub(self.gone)?).ok()?;
+        self.items.get_mut(index)
+    }
+
     /// Takes off what was posted as a range.
     pub(crate) fn take_posted(&mut self, range: &Range) -> Gone {
         for place in &range.ahead {
-            let index = usize::try_from(place - self.gone).ok();
-            if let Some(item) = index.and_then(|index| self.items.get_mut(index)) {
+            if let Some(item) = self.at_mut(*place) {
                 item.is_posted = true;
             }
         }
         let count = self.items.partition_point(|item| item.end <= range.end);
         let items: Vec<_> = self.items.drain(..count).collect();
+        if self.items.capacity() / 4 > self.items.len().max(ROOM) {
+            self.items.shrink_to(2 * self.items.len());
+            self.places.shrink_to(2 * self.places.len());
+        }
         self.gone += count as u64;
         for item in &items {
             self.bytes -= weight(&item.record);
@@ -299,13 +366,11 @@ impl Tail {
         Gone { items, called_off }
     }
 
+    /// Forgets where what concerns a message was, once all of that is gone.
     fn forget(&mut self, id: MessageId) {
-        let gone = self.gone;
-        if let Some(places) = self.places.get_mut(&id) {
-            places.retain(|place| *place >= gone);
-            if places.is_empty() {
-                self.places.remove(&id);
-            }
+        let last = self.places.get(&id).and_then(|places| places.last());
+        if last.is_some_and(|last| *last < self.gone) {
+            self.places.remove(&id);
         }
     }
 

@@ -18,7 +18,7 @@ pub struct Tuning {
     /// What is committed and not posted, beyond which nothing is accepted. 48 MiB by default.
     pub tail: ByteCount,
     /// How long a record rests before it is posted, while the tail is short. 400 ms by default: by
-    /// then most messages have ended, and cost one row.
+    /// then most messages have ended, and cost one row. What has ended sooner rests for an eighth.
     pub rest: Duration,
     /// How often what is too old is looked for, once nothing more was found. 10 s by default.
     pub prune: Duration,

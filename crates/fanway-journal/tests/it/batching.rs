@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanway_journal::faulty::{FaultyFs, Op};
-use fanway_journal::{Class, Entry, Params, Position, Rejected, open};
+use fanway_journal::{Class, Entry, Params, Position, Rejected, Turns, open};
 
 use crate::rig::{HOUR, Note, Run, Told, Watcher, note, params};
 
@@ -137,64 +137,92 @@ fn a_flush_does_not_wait_for_the_tick() {
     );
 }
 
-#[test]
-fn after_a_large_batch_the_committer_waits_until_as_many_are_there_again() {
+/// A journal whose batches wait, as long as it takes, for the threads of `turns`.
+fn with_turns(turns: &Turns) -> Run {
     let params = Params {
         segment_size: 1 << 20,
+        turns: turns.clone(),
         linger: HOUR,
         ..params()
     };
-    let mut run = while_the_first_syncs(params, |run| {
-        for _ in 0..16 {
-            run.send(&[b"message"], Class::Message).unwrap();
-        }
-    });
-    run.watcher.wait(17);
-    let rounds = 50;
-    for round in 1..=rounds {
-        for _ in 0..16 {
-            run.send(&[b"message"], Class::Message).unwrap();
-            std::thread::yield_now();
-        }
-        run.watcher.wait(17 + round * 16);
-    }
-    assert_eq!(batches(&run)[1..], vec![16; 1 + rounds]);
+    Run::start(&FaultyFs::new(), params)
 }
 
 #[test]
-fn after_a_small_batch_the_committer_does_not_linger() {
-    let mut run = while_the_first_syncs(
-        Params {
-            linger: HOUR,
-            ..params()
-        },
-        |run| {
-            for _ in 0..15 {
-                run.send(&[b"message"], Class::Message).unwrap();
-            }
-        },
-    );
-    run.watcher.wait(16);
-    run.put(b"alone").unwrap();
-    assert_eq!(batches(&run), [1, 15, 1]);
+fn a_batch_is_what_the_turns_have_brought_until_the_last_one_rests() {
+    let turns = Turns::default();
+    let (first, second) = (turns.thread(), turns.thread());
+    let mut run = with_turns(&turns);
+    let rounds = 50;
+    for round in 1..=rounds {
+        first.begin();
+        second.begin();
+        for _ in 0..3 {
+            run.send(&[b"message"], Class::Message).unwrap();
+            // A committer that doesn't wait has every chance to take what is there.
+            std::thread::yield_now();
+        }
+        first.end();
+        std::thread::yield_now();
+        run.send(&[b"message"], Class::Message).unwrap();
+        second.end();
+        run.watcher.wait(4 * round);
+    }
+    assert_eq!(batches(&run), vec![4; rounds]);
+}
+
+#[test]
+fn a_batch_goes_at_once_where_nobody_is_at_work() {
+    let turns = Turns::default();
+    let resting = turns.thread();
+    let mut run = with_turns(&turns);
+    run.put(b"before its first turn").unwrap();
+    resting.begin();
+    resting.end();
+    run.put(b"after it").unwrap();
+    assert_eq!(batches(&run), [1, 1]);
+}
+
+#[test]
+fn a_thread_that_dies_at_work_holds_nothing_up() {
+    let turns = Turns::default();
+    let mut run = with_turns(&turns);
+    let turn = turns.thread();
+    turn.begin();
+    run.send(&[b"message"], Class::Message).unwrap();
+    let died = std::thread::spawn(move || {
+        let _turn = turn;
+        panic!("as it is meant to");
+    });
+    assert!(died.join().is_err());
+    run.watcher.wait(1);
+    assert_eq!(batches(&run), [1]);
+}
+
+#[test]
+fn a_flush_waits_for_no_turn() {
+    let turns = Turns::default();
+    let turn = turns.thread();
+    let mut run = with_turns(&turns);
+    turn.begin();
+    run.send(&[b"message"], Class::Message).unwrap();
+    run.journal.flush().unwrap();
+    assert_eq!(batches(&run), [1]);
 }
 
 #[test]
 fn a_linger_ends_by_itself() {
-    let mut run = while_the_first_syncs(
-        Params {
-            linger: Duration::from_micros(200),
-            ..params()
-        },
-        |run| {
-            for _ in 0..16 {
-                run.send(&[b"message"], Class::Message).unwrap();
-            }
-        },
-    );
-    run.watcher.wait(17);
+    let turns = Turns::default();
+    let turn = turns.thread();
+    let params = Params {
+        turns: turns.clone(),
+        linger: Duration::from_micros(200),
+        ..params()
+    };
+    let mut run = Run::start(&FaultyFs::new(), params);
+    turn.begin();
     run.put(b"alone").unwrap();
-    assert_eq!(batches(&run), [1, 16, 1]);
+    assert_eq!(batches(&run), [1]);
 }
 
 #[test]

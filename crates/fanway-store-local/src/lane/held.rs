@@ -4,14 +4,15 @@
 //! when their message is called off. All else may be read again: it is passed over until the
 //! ledger shows its last outcome.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use fanway_types::DeliveryId;
+use foldhash::{HashMap, HashSet};
 
 use crate::cancel::CalledOff;
 use crate::tail::Ticket;
 
-/// What a lane has, and what it passes over.
+/// What a lane has, and what it passes over. No sender chooses what a delivery's id is.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     /// Handed out as fresh, and nothing recorded of it: each delivery comes by here.

@@ -19,7 +19,7 @@ impl LocalLane {
             waiter: Waiter::Nobody,
             event: event.clone(),
         };
-        let Ok(ticket) = self.store.append(vec![entry], Class::Outcome) else {
+        let Ok(ticket) = self.store.intake.append(entry, Class::Outcome) else {
             self.store.commons.gate.shut();
             self.unrecorded.push_back((outcome, hold, event));
             return;

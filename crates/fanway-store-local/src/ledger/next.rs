@@ -1,6 +1,5 @@
 //! What a lane has to do next.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use bytes::Bytes;
 use fanway_store::lane::Progress;
 use fanway_store::{Backlog, lane};
 use fanway_types::{DeliveryId, Direction, MessageId, PlanHash, TargetName, Timestamp};
+use foldhash::HashSet;
 use rusqlite::{Connection, Row};
 
 use super::find::{posted, timestamp};

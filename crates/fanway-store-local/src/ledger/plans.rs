@@ -1,9 +1,9 @@
 //! Plans and targets by their numbers in the ledger.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use fanway_types::{Plan, PlanHash, TargetName};
+use foldhash::HashMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Error;
@@ -11,6 +11,7 @@ use super::Error;
 /// Plans that one connection has met, so that a row is read without another look-up.
 ///
 /// A config has few plans, and each reload adds at most as many: what was met is kept.
+/// No sender chooses what these maps have for keys.
 #[derive(Default)]
 pub(crate) struct Plans {
     by_number: HashMap<i64, Arc<Plan>>,

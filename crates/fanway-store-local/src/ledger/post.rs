@@ -11,6 +11,7 @@ mod settle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanway_store::notice::Notice;
 use fanway_types::{MessageState, Outcome, Plan, TargetName, Timestamp};
@@ -18,6 +19,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::adopt::{Moved, move_some};
 use super::called_off::{call_off, left_called_off};
+use super::schema::watch_log;
 use super::{Error, Plans, by_hand, find};
 use crate::adopt::Aliases;
 use crate::cancel::CalledOff;
@@ -32,6 +34,7 @@ pub(crate) struct Posting {
     aliases: Arc<Aliases>,
     bodies: Bodies,
     backlog: u64,
+    log: Arc<AtomicU64>,
 }
 
 /// What a posting has done that others want to know.
@@ -60,17 +63,19 @@ pub(crate) enum Changed {
 
 impl Posting {
     /// Takes over the writing connection.
-    pub(crate) fn new(connection: Connection, bodies: Bodies) -> Result<Self, Error> {
+    pub(crate) fn new(mut connection: Connection, bodies: Bodies) -> Result<Self, Error> {
         let backlog: i64 =
             connection.query_row("SELECT value FROM meta WHERE key = 'backlog'", [], |row| {
                 row.get(0)
             })?;
+        let log = watch_log(&mut connection)?;
         Ok(Self {
             connection,
             plans: Plans::default(),
             aliases: Arc::default(),
             bodies,
             backlog: backlog.cast_unsigned(),
+            log,
         })
     }
 
@@ -92,6 +97,12 @@ impl Posting {
     /// Bytes of messages that haven't ended.
     pub(crate) fn backlog(&self) -> u64 {
         self.backlog
+    }
+
+    /// Bytes of the write-ahead log. It begins anew with the first transaction after all of it was
+    /// moved.
+    pub(crate) fn log(&self) -> u64 {
+        self.log.load(Ordering::Relaxed)
     }
 
     /// The writing connection, between postings.
@@ -143,6 +154,7 @@ impl Posting {
             aliases,
             bodies,
             backlog,
+            ..
         } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut writing = Writing {
@@ -153,7 +165,8 @@ impl Posting {
             backlog,
             posted: Posted::default(),
         };
-        let mut range = Range::default();
+        let are_messages = |(_, record): &&(u64, Record)| matches!(record, Record::Message(_));
+        let mut range = Range::of(records.iter().filter(are_messages).count());
         for (seq, record) in records {
             match record {
                 Record::Message(message) => writing.add(&mut range, *seq, message)?,

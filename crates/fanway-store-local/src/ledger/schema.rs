@@ -1,9 +1,12 @@
 //! The ledger's tables, and how connections to it are set up.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Error;
@@ -198,18 +201,30 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
 }
 
 /// Moves what is in the write-ahead log into the database, as far as no reader needs it there.
-/// Once all is moved the log begins anew with the next transaction. Returns the log's bytes.
-pub(crate) fn checkpoint(connection: &Connection) -> Result<u64, Error> {
-    let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    let pages: i64 =
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
-    // -1 where there is no log.
-    Ok(pages.max(0).saturating_mul(page).cast_unsigned())
+/// Once all is moved the log begins anew with the next transaction.
+pub(crate) fn checkpoint(connection: &Connection) -> Result<(), Error> {
+    Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+}
+
+/// Keeps account of the write-ahead log's bytes: what is returned has them as the connection's last
+/// commit left them.
+pub(super) fn watch_log(connection: &mut Connection) -> Result<Arc<AtomicU64>, Error> {
+    let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let log = Arc::new(AtomicU64::new(0));
+    let noted = Arc::clone(&log);
+    connection.wal_hook(Some(move |_: &mut Wal, pages| {
+        let pages = u64::try_from(pages).unwrap_or(0);
+        noted.store(pages.saturating_mul(page.into()), Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(log)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{open_reader, open_writer};
+    use std::sync::atomic::Ordering;
+
+    use super::{checkpoint, open_reader, open_writer, watch_log};
 
     #[test]
     fn the_writer_syncs_each_commit_and_readers_do_not_hold_it_up() {
@@ -226,6 +241,25 @@ mod tests {
         assert_eq!(number("foreign_keys"), 0);
         let mode = writer.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
         assert_eq!(mode.expect("SQLite knows it"), "wal");
+    }
+
+    #[test]
+    fn the_log_is_as_long_as_it_was_left_and_begins_anew_once_all_of_it_is_moved() {
+        let dir = tempfile::tempdir().expect("the system gives temporary folders");
+        let mut writer = open_writer(&dir.path().join("ledger")).expect("the folder is empty");
+        let log = watch_log(&mut writer).expect("SQLite has a log");
+        let write = || {
+            let wrote = writer.execute("UPDATE meta SET value = value + 1", []);
+            assert_eq!(wrote.expect("there are some rows"), 2);
+            log.load(Ordering::Relaxed)
+        };
+        let (first, second) = (write(), write());
+        assert!(0 < first && first < second, "{first} and {second}");
+        checkpoint(&writer).expect("nobody reads");
+        let wrote = writer.execute("UPDATE meta SET value = value + 1", []);
+        assert_eq!(wrote.expect("there are some rows"), 2);
+        let anew = log.load(Ordering::Relaxed);
+        assert!(0 < anew && anew < first, "{anew} after {first}");
     }
 
     #[test]

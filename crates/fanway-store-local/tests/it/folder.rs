@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fanway_journal::faulty::{Crash, FaultyFs};
 use fanway_journal::fs::{Fs, RealFs};
 use fanway_store_local::{
-    Clock, Keep, LocalStore, OpenError, Params, Report, Syncing, Tuning, check, ledger_path,
+    Clock, Keep, LocalStore, OpenError, Params, Report, Syncing, Tuning, Turns, check, ledger_path,
 };
 use fanway_types::{ByteCount, MemoryBudget, Timestamp};
 use tempfile::TempDir;
@@ -71,6 +71,7 @@ impl Folder {
             clock: Arc::clone(&self.clock),
             fs,
             owner: "a test".to_owned(),
+            turns: Turns::default(),
         };
         LocalStore::open_with(params, self.tuning.clone())
     }

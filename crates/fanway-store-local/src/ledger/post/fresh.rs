@@ -1,10 +1,10 @@
 //! Messages that are posted for the first time, with what the same range says of them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use fanway_store::lookup::MessageView;
 use fanway_types::{DeliveryState, Message, MessageId, Outcome, Plan, Timestamp, Verdict};
+use foldhash::{HashMap, HashMapExt};
 
 use super::{Writing, millis, spent};
 use crate::codec::message_head;
@@ -43,6 +43,15 @@ pub(super) struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
+    /// A range that is to have so many messages.
+    pub(super) fn of(messages: usize) -> Self {
+        Self {
+            fresh: Vec::with_capacity(messages),
+            places: HashMap::with_capacity(messages),
+            ..Self::default()
+        }
+    }
+
     /// Takes an outcome, where its message is in the range, or leaves it for later.
     pub(super) fn outcome(&mut self, position: u64, outcome: &'a Outcome) {
         let Some(place) = self.places.get(&outcome.delivery.message) else {
