@@ -50,7 +50,7 @@ use gate::{Gate, Now};
 use horizon::Horizon;
 use window::Window;
 
-pub use request::{HeaderTooLong, Stamp, outgoing};
+pub use request::{Stamp, outgoing};
 
 /// What a lane holds at most, unless configured: 4,096 deliveries, 16 MiB.
 pub const DEFAULT_WINDOW: Room = Room {

@@ -19,7 +19,7 @@ mod steering;
 
 pub use clock::Clock;
 pub use handle::Handle;
-pub use lane::{HeaderTooLong, Lane, Stamp, outgoing};
+pub use lane::{Lane, Stamp, outgoing};
 pub use metrics::Metrics;
 pub use plans::Plans;
 pub use shutdown::{Shutdown, Stopper, shutdown};

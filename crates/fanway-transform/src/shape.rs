@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanway_types::{ByteCount, Message};
+use fanway_types::{ByteCount, Headers, HeadersBuilder, Message};
 use jaq_json::Val;
 
 use crate::json::{self, write};
@@ -17,6 +17,9 @@ use crate::meter::{Interrupted, Meter, Stop, contain};
 use crate::plan::{CompiledStep, Field};
 use crate::program::Scope;
 use crate::value::Value;
+
+/// Bytes that a step's headers take, as a rule.
+const HEADERS: usize = 64;
 
 /// A request as a step makes it, but for what each attempt adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +29,8 @@ pub struct Shaped {
     /// What is appended to the target's URL: a path that begins with `/`, or nothing, then `?` and
     /// a query, or nothing. All of it is ASCII and percent-encoded.
     pub path_and_query: Arc<str>,
-    /// Headers, names in lower case.
-    pub headers: Vec<(Arc<str>, Bytes)>,
+    /// The headers.
+    pub headers: Headers,
     /// The body.
     pub body: Bytes,
 }
@@ -46,7 +49,8 @@ pub enum Shaping {
 pub struct Limits {
     /// How long all of the step's expressions may take together, by the monotonic clock.
     pub deadline: Duration,
-    /// The largest body that a program may make; an address or a header may have as much.
+    /// The largest body that a program may make. An address may have as much, a header too, but never
+    /// more than 65,535 bytes.
     pub output: ByteCount,
     /// How large and how deep the message's body may be, where it is read.
     pub input: json::Limits,
@@ -233,27 +237,29 @@ impl<'a> Evaluation<'a> {
         Ok(address.into())
     }
 
-    fn headers(&self) -> Result<Vec<(Arc<str>, Bytes)>, ShapeError> {
-        let mut headers = request::passed_on(&self.message.request.headers, self.step);
-        if self.step.body.is_some() {
-            headers.push((
-                "content-type".into(),
-                Bytes::from_static(b"application/json"),
-            ));
+    fn headers(&self) -> Result<Headers, ShapeError> {
+        let set = &self.step.headers;
+        let is_set = |name: &str| set.iter().any(|(other, _)| **other == *name);
+        let mut headers = HeadersBuilder::with_capacity(HEADERS);
+        let mut add = |name: &str, value: &[u8]| {
+            let too_long = || ShapeError::Output {
+                field: Field::Header(name.into()),
+            };
+            headers.push(name, value).then_some(()).ok_or_else(too_long)
+        };
+        let passed_on = request::passed_on(&self.message.request.headers, self.step);
+        for (name, value) in passed_on.filter(|(name, _)| !is_set(name)) {
+            add(name, value)?;
         }
-        let passed = headers.len();
-        for (name, template) in &self.step.headers {
+        if self.step.body.is_some() && !is_set("content-type") {
+            add("content-type", b"application/json")?;
+        }
+        for (name, template) in set {
             let mut value = String::new();
             self.render(template, &mut value, || Field::Header(Arc::clone(name)))?;
-            headers.push((Arc::clone(name), value.into()));
+            add(name, value.as_bytes())?;
         }
-        let set = &self.step.headers;
-        let mut place = 0;
-        headers.retain(|(name, _)| {
-            place += 1;
-            place > passed || !set.iter().any(|(other, _)| other == name)
-        });
-        Ok(headers)
+        Ok(headers.build())
     }
 
     fn body(&self) -> Result<Bytes, ShapeError> {

@@ -160,10 +160,7 @@ impl Stage {
             number: work.progress.attempts.saturating_add(1),
             span,
         };
-        match outgoing(shaped, &work.message, stamp) {
-            Ok(request) => Self::Attempting(target.attempt(request)),
-            Err(error) => Self::unshaped(&error.to_string()),
-        }
+        Self::Attempting(target.attempt(outgoing(shaped, &work.message, stamp)))
     }
 
     fn unshaped(reason: &str) -> Self {

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use fanway_config::{Config, Target};
-use fanway_dispatch::{HeaderTooLong, Stamp, outgoing};
+use fanway_dispatch::{Stamp, outgoing};
 use fanway_target::http::{HttpTarget, HttpTargetError, Preview, RequestError, Roots};
 use fanway_transform::evaluator::{Evaluator, Params};
 use fanway_transform::plan::CompiledPlan;
@@ -63,8 +63,6 @@ struct Stage<'c> {
 enum Failure {
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    #[error(transparent)]
-    Outgoing(#[from] HeaderTooLong),
     #[error("the target can't be called as it is configured")]
     Target(#[from] HttpTargetError),
     #[error(transparent)]
@@ -117,7 +115,7 @@ impl Stage<'_> {
             number: 1,
             span: SPAN,
         };
-        let request = outgoing(shaped, &self.message, stamp)?;
+        let request = outgoing(shaped, &self.message, stamp);
         let target = HttpTarget::try_new(parts::called(target, &self.roots))?;
         Ok(target.preview(&request)?)
     }
@@ -187,8 +185,7 @@ fn parameter(shaped: &Shaped, from_end: usize) -> Option<String> {
 }
 
 fn header(shaped: &Shaped, name: &str) -> Option<String> {
-    let mut headers = shaped.headers.iter();
-    let (_, value) = headers.find(|(candidate, _)| **candidate == *name)?;
+    let value = shaped.headers.get(name)?;
     Some(String::from_utf8_lossy(value).into_owned())
 }
 

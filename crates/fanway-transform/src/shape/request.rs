@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use fanway_types::{Headers, Message, Request};
 use jaq_json::{Map, Val};
 use percent_encoding::percent_decode_str;
@@ -122,15 +121,14 @@ pub(super) fn address(request: &Request) -> Arc<str> {
 
 /// The request's headers that a step passes on: those that describe the body, where it passes
 /// unchanged, and those that `forward` names.
-pub(super) fn passed_on(headers: &Headers, step: &CompiledStep) -> Vec<(Arc<str>, Bytes)> {
+pub(super) fn passed_on<'m>(
+    headers: &'m Headers,
+    step: &CompiledStep,
+) -> impl Iterator<Item = (&'m str, &'m [u8])> {
     let describes_body = |name: &str| name == "content-type" || name == "content-encoding";
-    let block = headers.as_block();
-    let passed = headers.iter().filter(|(name, _)| match step.body {
+    headers.iter().filter(move |(name, _)| match step.body {
         Some(_) if describes_body(name) => false,
         None if describes_body(name) => true,
         _ => step.forward.iter().any(|forwarded| **forwarded == **name),
-    });
-    passed
-        .map(|(name, value)| (name.into(), block.slice_ref(value)))
-        .collect()
+    })
 }
