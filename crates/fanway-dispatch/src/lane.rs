@@ -226,16 +226,17 @@ impl Lane {
             return Poll::Ready(Event::CalledOff);
         }
         let is_running = self.stage == Stage::Running;
+        let now = self.now();
         if is_running {
-            self.start_attempts(cx);
+            self.start_attempts(cx, now);
         }
         if let Poll::Ready(Some(landed)) = self.flights.poll_next_unpin(cx) {
             return Poll::Ready(Event::Landed(landed));
         }
-        if is_running && let Poll::Ready(event) = self.poll_store(cx) {
+        if is_running && let Poll::Ready(event) = self.poll_store(cx, now) {
             return Poll::Ready(event);
         }
-        if is_running && let Poll::Ready(()) = self.poll_timer(wakers, cx) {
+        if is_running && let Poll::Ready(()) = self.poll_timer(wakers, cx, now) {
             return Poll::Ready(Event::Due);
         }
         self.publish();

@@ -167,7 +167,7 @@ impl Target for HttpTarget {
         Box::pin(async move {
             let started = Instant::now();
             let timer = pin!(sleep_until(started + inner.timeouts.whole));
-            let exchange = inner.attempt(request, Clock::new(timer)).await;
+            let exchange = inner.attempt(request, Clock::new(timer), started).await;
             Answer {
                 exchange: exchange.unwrap_or_else(Exchange::from),
                 took: started.elapsed(),
@@ -181,24 +181,28 @@ impl Inner {
         &self,
         request: AttemptRequest,
         mut clock: Clock<'_>,
+        started: Instant,
     ) -> Result<Exchange, Failure> {
         let capture = request.capture;
         let message = self.template.fill(request)?;
         let _permit = self.permit(&mut clock).await?;
-        let Some(held) = self.take_held() else {
+        let Some(held) = self.take_held(started) else {
             let fresh = self.connect(&mut clock).await?;
             return self
-                .exchange(fresh, message, capture, &mut clock)
+                .exchange(fresh, message, Instant::now(), capture, &mut clock)
                 .await
                 .map_err(NoAnswer::into_failure);
         };
-        let unsent = match self.exchange(held, message, capture, &mut clock).await {
+        let unsent = match self
+            .exchange(held, message, started, capture, &mut clock)
+            .await
+        {
             Err(NoAnswer::Unsent(unsent)) => unsent,
             over => return over.map_err(NoAnswer::into_failure),
         };
         // Not over another that is idle: it is likely to have been closed together with this one.
         let fresh = self.connect(&mut clock).await?;
-        self.exchange(fresh, *unsent.message, capture, &mut clock)
+        self.exchange(fresh, *unsent.message, Instant::now(), capture, &mut clock)
             .await
             .map_err(NoAnswer::into_failure)
     }
@@ -218,8 +222,8 @@ impl Inner {
             })
     }
 
-    fn take_held(&self) -> Option<Connection> {
-        if let Some(idle) = self.pool.take_idle() {
+    fn take_held(&self, now: Instant) -> Option<Connection> {
+        if let Some(idle) = self.pool.take_idle(now) {
             return Some(Connection::Http1(idle));
         }
         self.take_shared()

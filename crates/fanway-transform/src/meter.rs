@@ -8,7 +8,7 @@
 //! over megabytes; against that there is the `Evaluator`, which leaves such a thread behind.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
@@ -68,7 +68,8 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 /// Watches one shaping on one thread.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    started: Instant,
+    /// When the first step was made: most steps have no expressions, and need no clock.
+    started: OnceCell<Instant>,
     deadline: Duration,
     /// Where the stack was when the shaping began.
     base: usize,
@@ -77,10 +78,10 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Starts the clock; `stack` is what may be used from the caller's frame on.
+    /// A clock that starts with the first step; `stack` is what may be used from the caller's frame on.
     pub(crate) fn start(deadline: Duration, stack: ByteCount) -> Self {
         Self {
-            started: Instant::now(),
+            started: OnceCell::new(),
             deadline,
             base: stack_address(),
             stack: stack.as_usize(),
@@ -92,9 +93,10 @@ impl Meter {
         if self.base.abs_diff(stack_address()) > self.stack {
             Stop::Recursion.throw();
         }
+        let started = self.started.get_or_init(Instant::now);
         let steps = self.steps.get().wrapping_add(1);
         self.steps.set(steps);
-        if steps.is_multiple_of(STEPS_PER_LOOK) && self.started.elapsed() >= self.deadline {
+        if steps.is_multiple_of(STEPS_PER_LOOK) && started.elapsed() >= self.deadline {
             Stop::Deadline.throw();
         }
     }

@@ -8,7 +8,6 @@ use fanway_policy::retry::Used;
 use fanway_store::lane::{Hold, Work};
 use fanway_target::{Answer, Exchange, FailureKind};
 use fanway_types::{AgainCause, DeadReason, End, Outcome, Timestamp, Verdict};
-use tokio::time::Instant;
 
 use super::flight::{self, Landed};
 use super::gate::{Attempt, Judgement, Next, Now};
@@ -31,16 +30,15 @@ impl Lane {
             is_called_off,
             end,
         } = landed;
-        let now = Instant::now();
+        let now = self.now();
         match end {
             flight::End::Attempted(answer) if is_unsendable(&answer) => {
-                self.gate.hand_back(pass, now);
+                self.gate.hand_back(pass, now.steady);
                 self.metrics.attempted(AttemptEnd::Unsendable, answer.took);
                 let detail = detail::of_exchange(&answer.exchange);
                 self.end_unattempted(&work, End::Dead(DeadReason::Expression), detail);
             }
             flight::End::Attempted(answer) => {
-                let now = self.now();
                 let attempt = Attempt {
                     exchange: exchange_of(&answer.exchange),
                     began,
@@ -59,24 +57,24 @@ impl Lane {
                 self.record_attempt(work, &answer.exchange, judgement, now);
             }
             flight::End::Skipped => {
-                self.gate.hand_back(pass, now);
+                self.gate.hand_back(pass, now.steady);
                 self.end_unattempted(&work, End::Skipped, None);
             }
             flight::End::Unshaped(reason) => {
-                self.gate.hand_back(pass, now);
+                self.gate.hand_back(pass, now.steady);
                 let end = End::Dead(DeadReason::Expression);
                 self.end_unattempted(&work, end, Some(reason));
             }
             flight::End::Overloaded => {
-                self.gate.hand_back(pass, now);
-                self.window.wait(work, now + OVERLOADED_PAUSE);
+                self.gate.hand_back(pass, now.steady);
+                self.window.wait(work, now.steady + OVERLOADED_PAUSE);
             }
             flight::End::CalledOff => {
-                self.gate.hand_back(pass, now);
+                self.gate.hand_back(pass, now.steady);
                 self.end_unattempted(&work, End::Cancelled, None);
             }
             flight::End::Expired => {
-                self.gate.hand_back(pass, now);
+                self.gate.hand_back(pass, now.steady);
                 self.end_expired(&work);
             }
         }
@@ -168,12 +166,8 @@ impl Lane {
     }
 
     /// Ends what has expired and isn't in flight.
-    pub(super) fn end_all_expired(&mut self) {
-        let Some(next) = self.window.next_expiry() else {
-            return;
-        };
-        let now = self.clock.now();
-        if next > now {
+    pub(super) fn end_all_expired(&mut self, now: Timestamp) {
+        if self.window.next_expiry().is_none_or(|next| next > now) {
             return;
         }
         for work in self.window.take_expired(now) {

@@ -11,17 +11,17 @@ use tokio::time::Instant;
 
 use super::Lane;
 use super::flight::{Departure, Flight};
+use super::gate::Now;
 use crate::plans;
 
 impl Lane {
-    pub(super) fn start_attempts(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn start_attempts(&mut self, cx: &mut Context<'_>, now: Now) {
         self.is_open = self.reader.poll_open(cx).is_ready();
-        let now = Instant::now();
-        self.window.promote(now);
-        self.end_all_expired();
+        self.window.promote(now.steady);
+        self.end_all_expired(now.wall);
         self.plans.refresh();
         while self.is_open && self.flights.len() < self.concurrency {
-            if self.start_next(now).is_break() {
+            if self.start_next(now.steady).is_break() {
                 return;
             }
         }

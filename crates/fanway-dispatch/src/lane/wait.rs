@@ -17,7 +17,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 
 impl Lane {
-    pub(super) fn poll_store(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+    pub(super) fn poll_store(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<Event> {
         if let Some(loading) = &mut self.loading
             && let Poll::Ready(loaded) = loading.as_mut().poll(cx)
         {
@@ -26,15 +26,20 @@ impl Lane {
         let Some(room) = self.window.room() else {
             return Poll::Pending;
         };
-        let Now { wall, steady } = self.now();
+        let Now { wall, steady } = now;
         let store_time = self.horizon.store_time(self.reader.due(), wall, steady);
         self.reader
             .poll_take(cx, store_time, room, &mut self.taken)
             .map(Event::Taken)
     }
 
-    pub(super) fn poll_timer(&mut self, wakers: &mut Wakers, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(moment) = self.next_moment() else {
+    pub(super) fn poll_timer(
+        &mut self,
+        wakers: &mut Wakers,
+        cx: &mut Context<'_>,
+        now: Now,
+    ) -> Poll<()> {
+        let Some(moment) = self.next_moment(now) else {
             return Poll::Pending;
         };
         if wakers.set_to != Some(moment) {
@@ -49,8 +54,8 @@ impl Lane {
     }
 
     /// When there is something to do though nothing else has happened.
-    fn next_moment(&mut self) -> Option<Instant> {
-        let Now { wall, steady } = self.now();
+    fn next_moment(&mut self, now: Now) -> Option<Instant> {
+        let Now { wall, steady } = now;
         let gate = self.gate.opens_at(steady).filter(|at| *at > steady);
         let gate = gate.filter(|_| self.window.next_ready().is_some());
         let store = self.window.room().and_then(|_| self.reader.due());

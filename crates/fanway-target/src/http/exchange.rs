@@ -1,6 +1,7 @@
 //! One request and its answer over one connection, and what becomes of the connection then.
 
 use http::header::{HeaderMap, RETRY_AFTER};
+use tokio::time::Instant;
 
 use super::clock::{Clock, Elapsed};
 use super::drain::Drain;
@@ -39,20 +40,25 @@ impl From<Failure> for NoAnswer {
 }
 
 impl Inner {
-    /// Sends a message and reads the answer. The connection is held for the next attempt where the
+    /// Sends a message, from `began` on, and reads the answer. The connection is held for the next attempt where the
     /// exchange was over cleanly.
     pub(super) async fn exchange(
         &self,
         connection: Connection,
         message: Message,
+        began: Instant,
         capture: Capture,
         clock: &mut Clock<'_>,
     ) -> Result<Exchange, NoAnswer> {
         match connection {
             Connection::Http1(connection) => {
-                self.over_http1(connection, message, capture, clock).await
+                self.over_http1(connection, message, began, capture, clock)
+                    .await
             }
-            Connection::Http2(stream) => self.over_http2(stream, message, capture, clock).await,
+            Connection::Http2(stream) => {
+                self.over_http2(stream, message, began, capture, clock)
+                    .await
+            }
         }
     }
 
@@ -60,10 +66,11 @@ impl Inner {
         &self,
         mut connection: Box<http1::Connection>,
         message: Message,
+        began: Instant,
         capture: Capture,
         clock: &mut Clock<'_>,
     ) -> Result<Exchange, NoAnswer> {
-        let body = Upload::new(message.body.clone());
+        let body = Upload::new(message.body.clone(), began);
         let progress = body.progress();
         let head = self.template.head_for_http1(&message);
         let mut request = http1::Outgoing::new(message.method.clone(), head, body);
@@ -99,6 +106,7 @@ impl Inner {
         &self,
         mut stream: http2::Stream,
         message: Message,
+        began: Instant,
         capture: Capture,
         clock: &mut Clock<'_>,
     ) -> Result<Exchange, NoAnswer> {
@@ -110,6 +118,7 @@ impl Inner {
             }));
         }
         let (request, body) = self.template.for_http2(message);
+        let body = Upload::new(body, began);
         let progress = body.progress();
         let head = clock
             .first_byte(

@@ -58,10 +58,10 @@ impl Pool {
     }
 
     /// A connection that nobody uses. It may have been closed by the peer in the meantime.
-    pub(super) fn take_idle(&self) -> Option<Box<http1::Connection>> {
+    pub(super) fn take_idle(&self, now: Instant) -> Option<Box<http1::Connection>> {
         let mut held = self.lock();
         let last = held.idle.pop()?;
-        if last.since.elapsed() < self.idle {
+        if now.saturating_duration_since(last.since) < self.idle {
             return Some(last.connection);
         }
         // The others are older still.

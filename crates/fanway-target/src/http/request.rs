@@ -8,7 +8,6 @@ use http::uri::{PathAndQuery, Uri};
 use http::{Method, Request};
 
 use super::failure::Failure;
-use super::upload::Upload;
 use super::{BaseUrl, Credentials, CredentialsError, Preview, Signing, signing};
 use crate::{AttemptRequest, FailureKind};
 
@@ -175,7 +174,7 @@ impl Template {
     }
 
     /// The message in the form for HTTP/2: the whole URL (RFC 9113 section 8.3.1).
-    pub(super) fn for_http2(&self, message: Message) -> (Request<()>, Upload) {
+    pub(super) fn for_http2(&self, message: Message) -> (Request<()>, Bytes) {
         let headers = self.header_map(&message);
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.url.scheme().clone());
@@ -185,7 +184,7 @@ impl Template {
         *request.headers_mut() = headers;
         *request.method_mut() = message.method;
         *request.uri_mut() = Uri::from_parts(parts).expect("scheme, authority and path are a URL");
-        (request, Upload::new(message.body))
+        (request, message.body)
     }
 
     /// The headers in HTTP/2's form. Secrets are marked, so that they are neither shown nor put into

@@ -26,15 +26,12 @@ impl Upload {
     /// The longest piece, in bytes.
     pub(super) const PIECE: usize = 64 << 10;
 
-    /// All of `body`, from now on.
-    pub(super) fn new(body: Bytes) -> Self {
+    /// All of `body`, from `started` on.
+    pub(super) fn new(body: Bytes, started: Instant) -> Self {
         let taken = (body.len() > Self::PIECE).then(Arc::default);
         Self {
             rest: body,
-            progress: Progress {
-                started: Instant::now(),
-                taken,
-            },
+            progress: Progress { started, taken },
         }
     }
 
@@ -99,7 +96,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_long_body_is_seen_moving() {
         let started = Instant::now();
-        let mut upload = Upload::new(Bytes::from(vec![0; Upload::PIECE + 1]));
+        let mut upload = Upload::new(Bytes::from(vec![0; Upload::PIECE + 1]), started);
         let progress = upload.progress();
         advance(Duration::from_secs(3)).await;
         assert_eq!(progress.last(), started);
@@ -112,7 +109,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_short_body_counts_from_its_beginning() {
         let started = Instant::now();
-        let mut upload = Upload::new(Bytes::from_static(b"short"));
+        let mut upload = Upload::new(Bytes::from_static(b"short"), started);
         advance(Duration::from_secs(3)).await;
         assert_eq!(upload.take(usize::MAX), "short");
         assert_eq!(upload.progress().last(), started);
