@@ -37,7 +37,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("saphyr-parser", &["config"]),
     ("rusqlite", &["store-local"]),
     ("axum", &["admin"]),
-    ("hyper", &["ingress", "target", "cli", "demo", "server"]),
+    ("hyper", &["ingress", "cli", "demo", "server"]),
     ("jaq-core", &["transform"]),
     (
         "tokio",

@@ -10,7 +10,7 @@ use std::task::Waker;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use fanway_journal::{Journal, Position, step_back};
+use fanway_journal::{Journal, Position};
 use fanway_store::event::{Event, What};
 use fanway_store::notice::Notice;
 use tokio::sync::oneshot;
@@ -81,7 +81,6 @@ impl Poster {
         thread::Builder::new()
             .name("ledger-post".to_owned())
             .spawn(move || {
-                step_back();
                 let commons = Arc::clone(&self.commons);
                 self.run();
                 // Whoever waits for a posting would wait for ever.

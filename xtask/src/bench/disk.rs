@@ -50,6 +50,12 @@ impl Disk {
         Some(sectors * SECTOR)
     }
 
+    /// Has everything written that the system still holds back, of whomever: it would be written
+    /// during the next measurement, and hold up the syncs of that one.
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        Ok(rustix::fs::syncfs(&self.file)?)
+    }
+
     /// The 99th percentile of a write and its `fdatasync`.
     pub(crate) fn probe(&self) -> anyhow::Result<Duration> {
         let mut took = Vec::new();

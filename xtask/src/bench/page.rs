@@ -99,9 +99,9 @@ within a round, and of these the median.
   and doesn't notice when the mirrored request fails.
 
 CPU is utime + stime of all processes of a candidate. Bytes are what the disk's device counts, the least of all rounds,
-since it counts what others write, too. Memory is the greatest resident size. The disk is measured in the same run: 1,000
-writes of 4 KiB, each with its `fdatasync`, to a file of zeros in the same folder. Where requests are due at fixed
-times (`baselines/src/bin/sender`), latency counts from then.
+since it counts what others write, too; before and after each load all is written that the system holds back. Memory is
+the greatest resident size. The disk is measured in the same run: 1,000 writes of 4 KiB, each with its `fdatasync`, to a
+file of zeros in the same folder. Where requests are due at fixed times (`baselines/src/bin/sender`), latency counts from then.
 "
     )
 }

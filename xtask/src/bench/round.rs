@@ -64,6 +64,7 @@ pub(crate) struct Sample {
 pub(crate) fn measure(candidate: &Candidate, rig: &Rig, load: &Load) -> anyhow::Result<Sample> {
     let (before, _) = rig.sinks.wait_until_quiet()?;
     candidate.wait_until_posted()?;
+    rig.disk.settle()?;
     let (cpu, written) = count(candidate, rig)?;
     let begun = Instant::now();
     let (gateway, requests) = (candidate.gateway, &load.requests);
@@ -72,6 +73,7 @@ pub(crate) fn measure(candidate: &Candidate, rig: &Rig, load: &Load) -> anyhow::
         .run(gateway, requests, load.connections, load.duration)?;
     let (after, end) = rig.sinks.wait_until_quiet()?;
     candidate.wait_until_posted()?;
+    rig.disk.settle()?;
     let (cpu_after, written_after) = count(candidate, rig)?;
     let events = load.events(before, after);
     Ok(Sample {
