@@ -1,7 +1,11 @@
 //! Accepting messages: keys are taken, then the journal takes the messages.
 //!
+//! Where posting is behind, accepting waits for it a little: who sends more than can be kept is
+//! slowed down before it is refused.
+//!
 //! The ledger is asked only where a key isn't known in memory and may be older than what is.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,6 +13,7 @@ use fanway_journal::{Class, Rejected};
 use fanway_store::{BoxFuture, accept};
 use fanway_types::{ByteCount, Message};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::entry::{Durable, Entry, Waiter};
 use crate::inner::{BEHIND, FULL, Inner, answer};
@@ -20,8 +25,39 @@ use crate::record::Record;
 type Acknowledged = oneshot::Receiver<Result<(), String>>;
 
 impl Inner {
-    /// Accepts messages as one group: at once, but for a group whose keys have to be looked up.
+    /// Accepts messages as one group: at once, but where posting is behind.
     pub(crate) fn accept(
+        self: &Arc<Self>,
+        messages: Vec<Arc<Message>>,
+    ) -> BoxFuture<'static, Result<(), accept::Error>> {
+        if !self.is_behind() {
+            return self.accept_now(messages);
+        }
+        let inner = Arc::clone(self);
+        Box::pin(async move {
+            // Refused then, if it is no better.
+            let _in_time = timeout(inner.settings.patience, inner.wait_for_posting()).await;
+            let accepted = inner.accept_now(messages);
+            drop(inner);
+            accepted.await
+        })
+    }
+
+    /// Waits until posting isn't behind any more, or nothing is accepted any more.
+    async fn wait_for_posting(&self) {
+        loop {
+            let mut posted = pin!(self.commons.posted.notified());
+            // Before the look: what is posted from now on is told.
+            posted.as_mut().enable();
+            if !self.is_behind() || self.commons.is_closed() {
+                return;
+            }
+            posted.await;
+        }
+    }
+
+    /// Accepts messages as one group: at once, but for a group whose keys have to be looked up.
+    fn accept_now(
         self: &Arc<Self>,
         messages: Vec<Arc<Message>>,
     ) -> BoxFuture<'static, Result<(), accept::Error>> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use fanway_store::lane::Room;
 use fanway_store::notice::CallbackOrigin;
 use fanway_types::{MessageId, Plan, PlanHash, TargetName};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::adopt::Aliases;
 use crate::feed::Feed;
@@ -33,6 +33,8 @@ pub(crate) struct Commons {
     feed_room: Room,
     /// Bytes in the tail, for those who don't need its lock.
     pub(crate) tail_bytes: AtomicU64,
+    /// Tells that something was posted.
+    pub(crate) posted: Notify,
     /// Nothing is taken or answered any more.
     closed: AtomicBool,
     pub(crate) bell: Bell,
@@ -67,6 +69,7 @@ impl Commons {
             listeners: Mutex::default(),
             feed_room: tuning.feed,
             tail_bytes: AtomicU64::new(0),
+            posted: Notify::new(),
             closed: AtomicBool::new(false),
             bell: Bell::default(),
             gate: Gate::default(),
@@ -157,6 +160,7 @@ impl Commons {
     /// Closes it, and wakes the lanes so that they learn of it.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.posted.notify_waiters();
         let wakers = self.feeds().into_iter();
         wakers
             .filter_map(|feed| feed.take_waker())

@@ -47,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) reserve: u64,
     /// Bytes in the tail beyond which nothing is accepted.
     pub(crate) tail: ByteCount,
+    /// How long accepting waits then.
+    pub(crate) patience: Duration,
 }
 
 impl std::fmt::Debug for Settings {
@@ -142,16 +144,21 @@ impl Inner {
             Some(Trouble::Stuck) => return Some(Refusal::Stuck),
             None => {}
         }
-        let unposted = self.commons.tail_bytes.load(Ordering::Relaxed);
-        if unposted > self.settings.tail.get() {
+        if self.is_behind() {
             return Some(Refusal::Behind);
         }
+        let unposted = self.commons.tail_bytes.load(Ordering::Relaxed);
         let backlog = self.commons.backlog.load(Ordering::Relaxed);
         if self.settings.max.is_some_and(|max| backlog >= max.get()) {
             return Some(Refusal::Backlog);
         }
         let missing = self.commons.headroom.missing(unposted);
         missing.map(|_| Refusal::Disk)
+    }
+
+    /// Whether so much isn't posted that nothing is accepted.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.commons.tail_bytes.load(Ordering::Relaxed) > self.settings.tail.get()
     }
 
     /// Whether the journal has no room for a message like the last one, which was refused.

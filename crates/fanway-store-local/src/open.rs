@@ -138,7 +138,7 @@ impl LocalStore {
         let journal: Journal<Entry> =
             opened.start(Position(posted), Commits::new(Arc::clone(&commons)))?;
         let intake = Arc::new(Intake::new(journal.clone()));
-        let tail = tuning.tail;
+        let (tail, patience) = (tuning.tail, tuning.patience);
         let poster = Poster {
             commons: Arc::clone(&commons),
             intake: Arc::clone(&intake),
@@ -156,6 +156,7 @@ impl LocalStore {
         let poster = poster.start().map_err(StartError::Thread)?;
         let settings = Settings {
             tail,
+            patience,
             clock: params.clock,
             keep: params.keep,
             max: params.max,

@@ -237,6 +237,7 @@ impl Poster {
             self.commons.tail_bytes.store(bytes, Ordering::Relaxed);
             (gone, tail.posted_tickets())
         };
+        self.commons.posted.notify_waiters();
         self.step(Step::Tell)?;
         // Only now: who looks must find the tail and the ledger agreeing.
         self.tell(posted, gone, tickets);

@@ -17,6 +17,8 @@ pub struct Tuning {
     pub feed: Room,
     /// What is committed and not posted, beyond which nothing is accepted. 48 MiB by default.
     pub tail: ByteCount,
+    /// How long accepting waits where that much isn't posted, before it is refused. 1 s by default.
+    pub patience: Duration,
     /// How long a record rests before it is posted, while the tail is short. 400 ms by default: by
     /// then most messages have ended, and cost one row. What has ended sooner rests for an eighth.
     pub rest: Duration,
@@ -42,6 +44,7 @@ impl Default for Tuning {
                 bytes: ByteCount::mib(8),
             },
             tail: ByteCount::mib(48),
+            patience: Duration::from_secs(1),
             rest: Duration::from_millis(400),
             prune: Duration::from_secs(10),
             log: ByteCount::mib(32),

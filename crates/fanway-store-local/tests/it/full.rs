@@ -1,8 +1,11 @@
 //! A full disk, a poisoned journal, posting that lags or has ended.
 
+use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use fanway_journal::faulty::{Crash, Noticed, Op};
@@ -149,6 +152,7 @@ async fn a_failed_sync_poisons_the_store_until_it_is_opened_again() {
 async fn posting_that_lags_slows_acceptance() {
     let mut folder = folder();
     folder.tuning.tail = ByteCount::kib(20);
+    folder.tuning.patience = Duration::ZERO;
     let mut scene = Scene::new(folder);
     let store = scene.open().await;
     let refused = loop {
@@ -167,6 +171,23 @@ async fn posting_that_lags_slows_acceptance() {
         .await
         .expect("it has caught up");
     assert_eq!(problems(&store), [""; 0]);
+}
+
+#[tokio::test]
+async fn accepting_waits_for_posting_that_lags() {
+    let mut folder = folder();
+    folder.tuning.tail = ByteCount::kib(20);
+    folder.tuning.patience = Duration::from_secs(3600);
+    let mut scene = Scene::new(folder);
+    let store = scene.open().await;
+    while problems(&store).is_empty() {
+        scene.accept(&store, 1, 1000).await.expect("there is room");
+    }
+    let mut waiting = pin!(scene.accept(&store, 1, 1000));
+    let first = poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx))).await;
+    assert!(first.is_pending(), "{first:?}");
+    store.posted().await.expect("nothing fails");
+    waiting.await.expect("it has caught up");
 }
 
 #[tokio::test]
