@@ -21,6 +21,9 @@ mod old;
 mod plans;
 mod post;
 mod prune;
+mod row;
+#[cfg(test)]
+mod sample;
 mod schema;
 mod state;
 

@@ -1,9 +1,9 @@
 //! Deliveries that were called off and haven't ended: out of the lanes' reach.
 
-use fanway_types::{DeliveryId, Direction, MessageId, Timestamp};
+use fanway_types::{MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Error, Plans};
+use super::{Error, Plans, row};
 use crate::cancel::CalledOff;
 use crate::record::Cancel;
 
@@ -60,28 +60,13 @@ fn read(
     row: &Row<'_>,
     at: Timestamp,
 ) -> Result<CalledOff, Error> {
-    let delivery = DeliveryId {
-        message: MessageId::from_bytes(row.get(0)?),
-        step: row.get(2)?,
-        item: row.get(3)?,
-        run: row.get(4)?,
-        direction: Direction::Forward,
-    };
+    let delivery = row::delivery(row, MessageId::from_bytes(row.get(0)?), 2)?;
     let plan = plans.by_number(connection, row.get(1)?)?;
-    let no_step = Error::Row {
-        table: "deliveries",
-        what: "a step that isn't in the plan",
-    };
-    let step = plan.steps.get(usize::from(delivery.step)).ok_or(no_step)?;
-    let target = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
     Ok(CalledOff {
         delivery,
         route: plan.route.clone(),
-        step: step.name.clone(),
-        target: target.parse().map_err(|_| Error::Row {
-            table: "targets",
-            what: "not a name",
-        })?,
+        step: row::step(&plan, delivery)?.name.clone(),
+        target: row::target(row, 5)?,
         at,
         attempts: row.get(6)?,
         may_be_sent: false,

@@ -8,14 +8,11 @@
 use std::sync::Arc;
 
 use fanway_store::job::{Cursor, Filter, Include};
-use fanway_types::{
-    ByteCount, DeadReason, DeliveryId, Direction, MessageId, RouteName, StepName, TargetName,
-    Timestamp,
-};
+use fanway_types::{ByteCount, DeadReason, MessageId, RouteName, StepName, TargetName, Timestamp};
 use rusqlite::{Connection, Row};
 
 use super::state::{delivery, reason};
-use super::{Error, Plans};
+use super::{Error, Plans, row};
 
 /// Rows that one part looks at, and those of the last one's millisecond.
 const ROWS: usize = 5_000;
@@ -226,29 +223,14 @@ impl Ended {
         plans: &mut Plans,
         row: &Row<'_>,
     ) -> Result<Self, Error> {
-        let delivery = DeliveryId {
-            message: MessageId::from_bytes(row.get(0)?),
-            step: row.get(1)?,
-            item: row.get(2)?,
-            run: row.get(3)?,
-            direction: Direction::Forward,
-        };
+        let delivery = row::delivery(row, MessageId::from_bytes(row.get(0)?), 1)?;
         let plan = plans.by_number(connection, row.get(4)?)?;
-        let no_step = Error::Row {
-            table: "deliveries",
-            what: "a step that isn't in the plan",
-        };
-        let step = plan.steps.get(usize::from(delivery.step)).ok_or(no_step)?;
-        let target = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
         let at = timestamp(row)?;
         Ok(Self {
             place: Cursor { at, delivery },
             route: plan.route.clone(),
-            step: step.name.clone(),
-            target: target.parse().map_err(|_| Error::Row {
-                table: "targets",
-                what: "not a name",
-            })?,
+            step: row::step(&plan, delivery)?.name.clone(),
+            target: row::target(row, 5)?,
             reason: row.get::<_, Option<u8>>(6)?.map(reason).transpose()?,
             detail: row.get::<_, Option<String>>(7)?.map(Into::into),
             status: row.get(8)?,

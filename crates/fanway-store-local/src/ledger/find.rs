@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use fanway_store::lookup::{DeliveryView, MessageView};
-use fanway_types::{DeliveryId, Direction, MessageId, MessageState, Plan, Timestamp};
+use fanway_types::{MessageId, MessageState, Plan, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::state::{reason, shown};
-use super::{Error, Plans, history};
+use super::{Error, Plans, history, row};
 use crate::view::settle;
 
 /// What the ledger knows of a message, and the position that it was posted up to at that moment.
@@ -76,29 +76,15 @@ pub(super) fn view(
 }
 
 fn delivery(row: &Row<'_>, message: MessageId, plan: &Plan) -> Result<DeliveryView, Error> {
-    let id = DeliveryId {
-        message,
-        step: row.get(0)?,
-        item: row.get(1)?,
-        run: row.get(2)?,
-        direction: Direction::Forward,
-    };
-    let no_step = Error::Row {
-        table: "deliveries",
-        what: "a step that isn't in the plan",
-    };
-    let step = plan.steps.get(usize::from(id.step)).ok_or(no_step)?;
-    let target = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+    let id = row::delivery(row, message, 0)?;
+    let step = row::step(plan, id)?;
     let attempts = row.get(5)?;
     let state = shown(row.get(4)?, attempts)?;
     let (at, due) = (timestamp(row, 7)?, timestamp(row, 8)?);
     Ok(DeliveryView {
         id,
         step: step.name.clone(),
-        target: target.parse().map_err(|_| Error::Row {
-            table: "targets",
-            what: "not a name",
-        })?,
+        target: row::target(row, 3)?,
         critical: step.critical,
         state,
         attempts,

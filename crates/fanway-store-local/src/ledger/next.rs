@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanway_store::lane::Progress;
 use fanway_store::{Backlog, lane};
-use fanway_types::{DeliveryId, Direction, MessageId, PlanHash, TargetName, Timestamp};
+use fanway_types::{DeliveryId, MessageId, PlanHash, TargetName, Timestamp};
 use foldhash::HashSet;
 use rusqlite::{Connection, Row};
 
 use super::find::{posted, timestamp};
-use super::{Error, edits};
+use super::{Error, edits, row};
 use crate::codec::read_message;
 
 /// A lane's place in the order of acceptance: the position of a message, and a step of it.
@@ -140,13 +140,7 @@ fn read_due(
 }
 
 fn delivery_id(row: &Row<'_>) -> Result<DeliveryId, Error> {
-    Ok(DeliveryId {
-        message: MessageId::from_bytes(row.get(0)?),
-        step: row.get(4)?,
-        item: row.get(5)?,
-        run: row.get(6)?,
-        direction: Direction::Forward,
-    })
+    row::delivery(row, MessageId::from_bytes(row.get(0)?), 4)
 }
 
 fn work(connection: &Connection, row: &Row<'_>, bytes: &mut u64) -> Result<lane::Work, Error> {
@@ -193,13 +187,9 @@ pub(crate) fn backlog(connection: &Connection) -> Result<Vec<Backlog>, Error> {
     let mut rows = statement.query([])?;
     let mut backlogs = Vec::new();
     while let Some(row) = rows.next()? {
-        let name = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         let oldest = oldest(connection, row.get(2)?)?;
         backlogs.push(Backlog {
-            target: name.parse().map_err(|_| Error::Row {
-                table: "targets",
-                what: "not a name",
-            })?,
+            target: row::target(row, 0)?,
             pending: row.get::<_, i64>(1)?.cast_unsigned(),
             oldest,
             dead: row.get::<_, i64>(3)?.cast_unsigned(),

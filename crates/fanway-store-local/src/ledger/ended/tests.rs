@@ -1,37 +1,14 @@
 use fanway_store::job::{Filter, Include};
-use fanway_types::{Plan, Step};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{Ask, Order, ROWS, part};
 use crate::ledger::not_kept::not_kept;
+use crate::ledger::sample::plan;
 use crate::ledger::{Plans, open_writer};
 
 /// More than two parts of them.
 const MESSAGES: usize = 3 * ROWS - 1000;
-
-fn plan() -> Plan {
-    let step = Step {
-        name: "stock".parse().expect("a name"),
-        target: "stock".parse().expect("a name"),
-        method: "POST".to_owned(),
-        path: None,
-        query: Vec::new(),
-        headers: Vec::new(),
-        body: None,
-        when: None,
-        critical: true,
-        forward: Vec::new(),
-        forward_query: false,
-        origin: None,
-    };
-    Plan {
-        route: "orders".parse().expect("a name"),
-        steps: vec![step],
-        callback: None,
-        on_dead: None,
-    }
-}
 
 /// A ledger with so many messages: each has a dead letter, 700 of them in each millisecond; and as
 /// many of which only history tells.

@@ -8,7 +8,7 @@ use rusqlite::OptionalExtension;
 
 use super::{Recorded, Writing, millis, spent};
 use crate::ledger::state::{delivery, number, reason_number};
-use crate::ledger::{Error, edits, find, history};
+use crate::ledger::{Error, edits, find, history, row};
 use crate::params::Bodies;
 use crate::view;
 
@@ -208,11 +208,7 @@ impl Writing<'_> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT name FROM targets WHERE id = ?")?;
-        let name: String = statement.query_row([number], |row| row.get(0))?;
-        name.parse().map_err(|_| Error::Row {
-            table: "targets",
-            what: "not a name",
-        })
+        statement.query_row([number], |row| Ok(row::target(row, 0)))?
     }
 
     /// Writes a message's history where all of its deliveries have ended now.

@@ -4,39 +4,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanway_store::job::{Filter, Job, State};
 use fanway_types::{
-    DeadReason, DeliveryId, End, JobId, Message, MessageId, Outcome, Plan, Request, Step, Terms,
-    Timestamp, Verdict,
+    DeadReason, DeliveryId, End, JobId, Message, MessageId, Outcome, Request, Terms, Timestamp,
+    Verdict,
 };
 
 use super::{Changed, Posting};
+use crate::ledger::sample::plan;
 use crate::ledger::{jobs, open_writer};
 use crate::params::Bodies;
 use crate::record::{Discard, Record, Redrive};
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-fn plan() -> Plan {
-    let step = Step {
-        name: "stock".parse().expect("a name"),
-        target: "stock".parse().expect("a name"),
-        method: "POST".to_owned(),
-        path: None,
-        query: Vec::new(),
-        headers: Vec::new(),
-        body: None,
-        when: None,
-        critical: true,
-        forward: Vec::new(),
-        forward_query: false,
-        origin: None,
-    };
-    Plan {
-        route: "orders".parse().expect("a name"),
-        steps: vec![step],
-        callback: None,
-        on_dead: None,
-    }
-}
 
 fn delivery(number: u8) -> DeliveryId {
     DeliveryId::first(MessageId::from_bytes([number; 16]), 0)
