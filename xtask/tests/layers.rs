@@ -13,12 +13,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fanway-journal", &[]),
     ("fanway-store", &["types"]),
     ("fanway-store-local", &["store", "journal", "types"]),
-    ("fanway-target", &["types"]),
+    ("fanway-http1", &[]),
+    ("fanway-target", &["http1", "types"]),
     (
         "fanway-dispatch",
         &["policy", "transform", "target", "store", "types"],
     ),
-    ("fanway-ingress", &["policy", "transform", "store", "types"]),
+    (
+        "fanway-ingress",
+        &["policy", "transform", "store", "http1", "types"],
+    ),
     ("fanway-config", &["policy", "transform", "types"]),
     ("fanway-admin", &["store", "dispatch", "types"]),
 ];
@@ -37,11 +41,13 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("saphyr-parser", &["config"]),
     ("rusqlite", &["store-local"]),
     ("axum", &["admin"]),
+    ("httparse", &["http1", "ingress", "target"]),
     ("hyper", &["ingress", "cli", "demo", "server"]),
     ("jaq-core", &["transform"]),
     (
         "tokio",
         &[
+            "http1",
             "store-local",
             "transform",
             "target",

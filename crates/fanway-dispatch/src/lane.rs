@@ -239,7 +239,7 @@ impl Lane {
         if is_running && let Poll::Ready(()) = self.poll_timer(wakers, cx, now) {
             return Poll::Ready(Event::Due);
         }
-        self.publish();
+        self.publish(now);
         Poll::Pending
     }
 

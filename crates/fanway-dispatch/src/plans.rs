@@ -4,13 +4,13 @@
 //! one: where that wasn't current just before, it is loaded from the store and compiled again; it is
 //! kept while there is room.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanway_store::{Error, Store};
 use fanway_transform::plan::{CompiledPlan, StepError};
 use fanway_types::{Outcome, PlanHash};
+use foldhash::HashMap;
 
 /// How many earlier plans a lane keeps.
 const EARLIER_LIMIT: usize = 100;

@@ -45,9 +45,9 @@ use connect::{Connector, Protocol};
 use exchange::NoAnswer;
 use failure::Failure;
 use pool::Pool;
-use request::Template;
+use request::{Message, Template};
 
-use crate::{Answer, AttemptRequest, Exchange, FailureKind, Target};
+use crate::{Answer, AttemptRequest, Capture, Exchange, FailureKind, Target};
 
 /// What an HTTP target is made of.
 #[derive(Clone, Debug)]
@@ -187,24 +187,30 @@ impl Inner {
         let message = self.template.fill(request)?;
         let _permit = self.permit(&mut clock).await?;
         let Some(held) = self.take_held(started) else {
-            let fresh = self.connect(&mut clock).await?;
-            return self
-                .exchange(fresh, message, Instant::now(), capture, &mut clock)
+            return self.over_fresh(&message, capture, &mut clock).await;
+        };
+        let held = self.exchange(held, &message, started, capture, &mut clock);
+        match held.await {
+            // Not over another that is idle: it is likely to have been closed together with this.
+            Err(NoAnswer::Unsent(_)) => self.over_fresh(&message, capture, &mut clock).await,
+            over => over.map_err(NoAnswer::into_failure),
+        }
+    }
+
+    /// Sends a message over a new connection. Boxed, since it is rare, and an attempt would be
+    /// several times as large with all that connecting takes.
+    fn over_fresh<'a>(
+        &'a self,
+        message: &'a Message,
+        capture: Capture,
+        clock: &'a mut Clock<'_>,
+    ) -> BoxFuture<'a, Result<Exchange, Failure>> {
+        Box::pin(async move {
+            let fresh = self.connect(clock).await?;
+            self.exchange(fresh, message, Instant::now(), capture, clock)
                 .await
-                .map_err(NoAnswer::into_failure);
-        };
-        let unsent = match self
-            .exchange(held, message, started, capture, &mut clock)
-            .await
-        {
-            Err(NoAnswer::Unsent(unsent)) => unsent,
-            over => return over.map_err(NoAnswer::into_failure),
-        };
-        // Not over another that is idle: it is likely to have been closed together with this one.
-        let fresh = self.connect(&mut clock).await?;
-        self.exchange(fresh, *unsent.message, Instant::now(), capture, &mut clock)
-            .await
-            .map_err(NoAnswer::into_failure)
+                .map_err(NoAnswer::into_failure)
+        })
     }
 
     async fn permit(&self, clock: &mut Clock<'_>) -> Result<SemaphorePermit<'_>, Failure> {

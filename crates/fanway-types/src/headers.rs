@@ -5,7 +5,7 @@
 //! for each header the name's length (u16, little endian), the value's length (u16), the name
 //! in lower case, the value.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 /// An immutable list of headers, names in lower case, in the order of arrival.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn split_header(block: &[u8]) -> Option<(Header<'_>, &[u8])> {
 /// Builds [`Headers`].
 #[derive(Debug, Default)]
 pub struct HeadersBuilder {
-    block: BytesMut,
+    block: Vec<u8>,
 }
 
 impl HeadersBuilder {
@@ -86,7 +86,7 @@ impl HeadersBuilder {
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self {
-            block: BytesMut::with_capacity(bytes),
+            block: Vec::with_capacity(bytes),
         }
     }
 
@@ -94,24 +94,47 @@ impl HeadersBuilder {
     /// the value is longer than 65,535 bytes.
     #[must_use]
     pub fn push(&mut self, name: &str, value: &[u8]) -> bool {
+        self.push_joined(name, [value])
+    }
+
+    /// What [`push`](Self::push) does with a value that comes in parts.
+    #[must_use]
+    pub fn push_joined<const N: usize>(&mut self, name: &str, parts: [&[u8]; N]) -> bool {
+        let value_length = parts.iter().map(|part| part.len()).sum::<usize>();
         let (Ok(name_length), Ok(value_length)) =
-            (u16::try_from(name.len()), u16::try_from(value.len()))
+            (u16::try_from(name.len()), u16::try_from(value_length))
         else {
             return false;
         };
-        self.block.reserve(4 + name.len() + value.len());
-        self.block.put_u16_le(name_length);
-        self.block.put_u16_le(value_length);
-        self.block.put_slice(name.as_bytes());
-        self.block.put_slice(value);
+        let ([n, m], [v, w]) = (name_length.to_le_bytes(), value_length.to_le_bytes());
+        let lengths = [n, m, v, w];
+        let all = 4 + usize::from(name_length) + usize::from(value_length);
+        self.block.reserve(all);
+        self.block.extend_from_slice(&lengths);
+        self.block.extend_from_slice(name.as_bytes());
+        for part in parts {
+            self.block.extend_from_slice(part);
+        }
         true
+    }
+
+    /// Adds those of other headers whose names are wanted.
+    pub fn push_all(&mut self, headers: &Headers, is_wanted: impl Fn(&[u8]) -> bool) {
+        let mut rest = &headers.block[..];
+        while let Some(((name, _), after)) = split_header(rest) {
+            if is_wanted(name) {
+                let header = &rest[..rest.len() - after.len()];
+                self.block.extend_from_slice(header);
+            }
+            rest = after;
+        }
     }
 
     /// The headers as they stand.
     #[must_use]
     pub fn build(self) -> Headers {
         Headers {
-            block: self.block.freeze(),
+            block: self.block.into(),
         }
     }
 }
@@ -131,7 +154,7 @@ impl<'a> FromIterator<(&'a str, &'a [u8])> for Headers {
 mod tests {
     use bytes::Bytes;
 
-    use super::Headers;
+    use super::{Headers, HeadersBuilder};
 
     fn sample() -> Headers {
         [
@@ -151,6 +174,28 @@ mod tests {
         assert_eq!(sample().get_str("x-raw"), None);
         assert_eq!(sample().get_str("content-type"), Some("text/plain"));
         assert_eq!(sample().get("x-missing"), None);
+    }
+
+    #[test]
+    fn a_value_may_come_in_parts() {
+        let mut builder = HeadersBuilder::default();
+        assert!(builder.push_joined("x-joined", [b"one", b"", b" two"]));
+        assert!(!builder.push_joined("x-long", [&[b'x'; 65_535][..], b"y"]));
+        let expected = [("x-joined", &b"one two"[..])].into_iter().collect();
+        assert_eq!(builder.build(), expected);
+    }
+
+    #[test]
+    fn of_other_headers_those_are_added_that_are_wanted() {
+        let mut builder = HeadersBuilder::default();
+        assert!(builder.push("x-first", b"1"));
+        builder.push_all(&sample(), |name| name != b"x-empty");
+        let expected = [
+            ("x-first", &b"1"[..]),
+            ("content-type", b"text/plain"),
+            ("x-raw", b"\xff"),
+        ];
+        assert_eq!(builder.build(), expected.into_iter().collect());
     }
 
     #[test]

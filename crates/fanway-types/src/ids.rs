@@ -1,5 +1,7 @@
 //! Ids of messages and deliveries, and their text.
 
+mod text;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +9,8 @@ use rand::CryptoRng;
 use rand::RngExt;
 
 use crate::{Timestamp, base32};
+
+pub use text::IdText;
 
 /// The id of a message: 48 bits of milliseconds since 1970 and 80 random bits.
 ///
@@ -46,16 +50,16 @@ impl MessageId {
         Self(u128::from_be_bytes(bytes))
     }
 
-    fn write_digits(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = base32::encode(self.0);
-        f.write_str(str::from_utf8(&digits).expect("the alphabet is ASCII"))
+    /// Its text.
+    #[must_use]
+    pub fn text(self) -> IdText {
+        IdText::new(Self::PREFIX, self.0)
     }
 }
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::PREFIX)?;
-        self.write_digits(f)
+        self.text().fmt(f)
     }
 }
 
@@ -112,8 +116,7 @@ impl JobId {
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::PREFIX)?;
-        MessageId(self.0).write_digits(f)
+        IdText::new(Self::PREFIX, self.0).fmt(f)
     }
 }
 
@@ -192,23 +195,28 @@ impl DeliveryId {
             ..self
         })
     }
+
+    /// Its text.
+    #[must_use]
+    pub fn text(self) -> IdText {
+        let mut text = IdText::new(Self::PREFIX, self.message.0);
+        text.push_number("_", self.step);
+        if self.item != 0 {
+            text.push_number(".i", self.item);
+        }
+        if self.run != 0 {
+            text.push_number(".r", self.run);
+        }
+        if self.direction == Direction::Undo {
+            text.push(b".undo");
+        }
+        text
+    }
 }
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::PREFIX)?;
-        self.message.write_digits(f)?;
-        write!(f, "_{}", self.step)?;
-        if self.item != 0 {
-            write!(f, ".i{}", self.item)?;
-        }
-        if self.run != 0 {
-            write!(f, ".r{}", self.run)?;
-        }
-        match self.direction {
-            Direction::Forward => Ok(()),
-            Direction::Undo => f.write_str(".undo"),
-        }
+        self.text().fmt(f)
     }
 }
 
@@ -305,7 +313,19 @@ mod tests {
         };
         assert!(plain.to_string().ends_with("_3"));
         assert!(full.to_string().ends_with("_3.i12.r2.undo"));
-        for id in [plain, full, plain.next_run().expect("far from the end")] {
+        let longest = DeliveryId {
+            step: u16::MAX,
+            item: u32::MAX,
+            run: u16::MAX,
+            ..full
+        };
+        assert!(
+            longest
+                .to_string()
+                .ends_with("_65535.i4294967295.r65535.undo")
+        );
+        let next = plain.next_run().expect("far from the end");
+        for id in [plain, full, longest, next] {
             assert_eq!(id.to_string().parse(), Ok(id));
         }
     }

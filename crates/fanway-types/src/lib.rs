@@ -24,7 +24,7 @@ pub use byte_count::{ByteCount, ByteCountError};
 pub use delivery::{DeliveryState, HeldBy, MessageState};
 pub use headers::{Headers, HeadersBuilder};
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyHash, KeyScope};
-pub use ids::{DeliveryId, Direction, IdError, JobId, MessageId, StepIndex};
+pub use ids::{DeliveryId, Direction, IdError, IdText, JobId, MessageId, StepIndex};
 pub use memory::{MemoryBudget, Reservation};
 pub use message::{Message, Request, Terms};
 pub use name::{NameError, RouteName, StepName, TargetName};

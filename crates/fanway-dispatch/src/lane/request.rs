@@ -1,10 +1,9 @@
 //! From what a step shapes to what is sent: each attempt's own headers (design section 8.2).
 
-use std::fmt::{self, Write};
-
 use fanway_target::{AttemptRequest, Capture};
 use fanway_transform::Shaped;
 use fanway_types::{DeliveryId, HeadersBuilder, Message};
+use itoa::Buffer;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const MESSAGE: &str = "fanway-message";
@@ -12,6 +11,15 @@ const ATTEMPT: &str = "fanway-attempt";
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 const USER_AGENT: &str = "user-agent";
+/// What each attempt has of its own, and a step can't set.
+const OWN: [&str; 6] = [
+    IDEMPOTENCY_KEY,
+    MESSAGE,
+    ATTEMPT,
+    TRACEPARENT,
+    TRACESTATE,
+    USER_AGENT,
+];
 const OWN_USER_AGENT: &str = concat!("fanway/", env!("CARGO_PKG_VERSION"));
 
 /// Bytes that our own headers take, unless there is a `tracestate`.
@@ -35,13 +43,8 @@ pub struct Stamp {
 pub fn outgoing(shaped: Shaped, message: &Message, stamp: Stamp) -> AttemptRequest {
     let given = shaped.headers.as_block().len();
     let mut headers = HeadersBuilder::with_capacity(given + OWN_BYTES);
-    let mut add = |name: &str, value: &[u8]| {
-        let fits = headers.push(name, value);
-        debug_assert!(fits, "it was in such a list before, or is short");
-    };
-    let theirs = shaped.headers.iter().filter(|(name, _)| !is_own(name));
-    theirs.for_each(|(name, value)| add(name, value));
-    add_own(add, message, stamp);
+    headers.push_all(&shaped.headers, |name| !is_own(name));
+    add_own(&mut headers, message, stamp);
     AttemptRequest {
         method: shaped.method,
         path_and_query: shaped.path_and_query,
@@ -52,30 +55,23 @@ pub fn outgoing(shaped: Shaped, message: &Message, stamp: Stamp) -> AttemptReque
 }
 
 /// Whether each attempt has a header of this name of its own.
-fn is_own(name: &str) -> bool {
-    matches!(
-        name,
-        IDEMPOTENCY_KEY | MESSAGE | ATTEMPT | TRACEPARENT | TRACESTATE | USER_AGENT
-    )
+fn is_own(name: &[u8]) -> bool {
+    OWN.iter().any(|own| own.as_bytes() == name)
 }
 
-fn add_own(mut add: impl FnMut(&str, &[u8]), message: &Message, stamp: Stamp) {
+fn add_own(headers: &mut HeadersBuilder, message: &Message, stamp: Stamp) {
     let trace = message.trace();
-    let mut text = String::with_capacity(64);
-    let mut add_text = |name: &str, value: fmt::Arguments<'_>| {
-        text.clear();
-        text.write_fmt(value).expect("a String takes all text");
-        add(name, text.as_bytes());
-    };
     // A string of structured fields (RFC 8941), as the header's draft has it.
-    add_text(IDEMPOTENCY_KEY, format_args!("\"{}\"", stamp.key));
-    add_text(MESSAGE, format_args!("{}", message.id));
-    add_text(ATTEMPT, format_args!("{}", stamp.number));
-    add(TRACEPARENT, trace.traceparent(stamp.span).as_bytes());
+    let key = stamp.key.text();
+    let mut fits = headers.push_joined(IDEMPOTENCY_KEY, [b"\"", key.as_bytes(), b"\""]);
+    fits &= headers.push(MESSAGE, message.id.text().as_bytes());
+    fits &= headers.push(ATTEMPT, Buffer::new().format(stamp.number).as_bytes());
+    fits &= headers.push(TRACEPARENT, trace.traceparent(stamp.span).as_bytes());
     if let Some(state) = trace.tracestate() {
-        add(TRACESTATE, state.as_bytes());
+        fits &= headers.push(TRACESTATE, state.as_bytes());
     }
-    add(USER_AGENT, OWN_USER_AGENT.as_bytes());
+    fits &= headers.push(USER_AGENT, OWN_USER_AGENT.as_bytes());
+    debug_assert!(fits, "all are short, or were in such a list before");
 }
 
 #[cfg(test)]
@@ -149,6 +145,23 @@ mod tests {
             &format!("fanway/{}", env!("CARGO_PKG_VERSION")),
         );
         check(&request, "x-theirs", "theirs");
+    }
+
+    #[test]
+    fn our_headers_come_behind_the_steps() {
+        let set = [("x-a", "1"), ("user-agent", "theirs"), ("x-b", "2")];
+        let request = built(Headers::default(), &set);
+        let names: Vec<_> = request.headers.iter().map(|(name, _)| name).collect();
+        let expected = [
+            "x-a",
+            "x-b",
+            "idempotency-key",
+            "fanway-message",
+            "fanway-attempt",
+            "traceparent",
+            "user-agent",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]

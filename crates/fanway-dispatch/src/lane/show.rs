@@ -11,8 +11,8 @@ use super::gate::Now;
 use crate::handle::{Breaker, Snapshot};
 
 impl Lane {
-    pub(super) fn publish(&self) {
-        let Now { wall, steady } = self.now();
+    pub(super) fn publish(&self, now: Now) {
+        let Now { wall, steady } = now;
         let held_by = self.held_by(steady);
         let held_until = self.gate.opens_at(steady).filter(|_| held_by.is_some());
         let snapshot = Snapshot {

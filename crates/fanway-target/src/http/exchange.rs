@@ -11,15 +11,10 @@ use super::upload::Upload;
 use super::{Connection, Inner, http1, http2};
 use crate::{Capture, Exchange, FailureKind, Sent};
 
-/// An exchange that never began: the message, to be sent over another connection.
-pub(super) struct Unsent {
-    pub(super) message: Box<Message>,
-    pub(super) failure: Failure,
-}
-
 /// An exchange that didn't end in an answer.
 pub(super) enum NoAnswer {
-    Unsent(Unsent),
+    /// It never began: the message can be sent over another connection.
+    Unsent(Failure),
     Failed(Failure),
 }
 
@@ -27,8 +22,7 @@ impl NoAnswer {
     /// The failure that it is where the message is not sent again.
     pub(super) fn into_failure(self) -> Failure {
         match self {
-            Self::Unsent(unsent) => unsent.failure,
-            Self::Failed(failure) => failure,
+            Self::Unsent(failure) | Self::Failed(failure) => failure,
         }
     }
 }
@@ -45,7 +39,7 @@ impl Inner {
     pub(super) async fn exchange(
         &self,
         connection: Connection,
-        message: Message,
+        message: &Message,
         began: Instant,
         capture: Capture,
         clock: &mut Clock<'_>,
@@ -55,9 +49,9 @@ impl Inner {
                 self.over_http1(connection, message, began, capture, clock)
                     .await
             }
+            // Boxed, or attempts over HTTP/1.1 would have its size too.
             Connection::Http2(stream) => {
-                self.over_http2(stream, message, began, capture, clock)
-                    .await
+                Box::pin(self.over_http2(stream, message, began, capture, clock)).await
             }
         }
     }
@@ -65,15 +59,14 @@ impl Inner {
     async fn over_http1(
         &self,
         mut connection: Box<http1::Connection>,
-        message: Message,
+        message: &Message,
         began: Instant,
         capture: Capture,
         clock: &mut Clock<'_>,
     ) -> Result<Exchange, NoAnswer> {
-        let body = Upload::new(message.body.clone(), began);
-        let progress = body.progress();
-        let head = self.template.head_for_http1(&message);
-        let mut request = http1::Outgoing::new(message.method.clone(), head, body);
+        let rest = Upload::new(message.rest(), began);
+        let progress = rest.progress();
+        let mut request = http1::Outgoing::new(&message.method, message.text(), rest);
         let head = clock
             .first_byte(
                 self.timeouts.first_byte,
@@ -84,10 +77,7 @@ impl Inner {
         let mut head = match head.map_err(|elapsed| self.timed_out(elapsed))? {
             Ok(head) => head,
             Err(failure) if failure.sent == Sent::Nothing => {
-                return Err(NoAnswer::Unsent(Unsent {
-                    message: Box::new(message),
-                    failure: self.named(failure),
-                }));
+                return Err(NoAnswer::Unsent(self.named(failure)));
             }
             Err(failure) => return Err(self.named(failure).into()),
         };
@@ -105,20 +95,16 @@ impl Inner {
     async fn over_http2(
         &self,
         mut stream: http2::Stream,
-        message: Message,
+        message: &Message,
         began: Instant,
         capture: Capture,
         clock: &mut Clock<'_>,
     ) -> Result<Exchange, NoAnswer> {
         if let Err(failure) = stream.ready() {
-            let failure = self.named(failure);
-            return Err(NoAnswer::Unsent(Unsent {
-                message: Box::new(message),
-                failure,
-            }));
+            return Err(NoAnswer::Unsent(self.named(failure)));
         }
-        let (request, body) = self.template.for_http2(message);
-        let body = Upload::new(body, began);
+        let request = self.template.for_http2(message);
+        let body = Upload::new(message.body.clone(), began);
         let progress = body.progress();
         let head = clock
             .first_byte(

@@ -2,13 +2,11 @@
 //!
 //! Written here instead of taken from a library since it is what a delivery mostly costs
 //! ([why](../../../../docs/decisions/0009-own-http1-client.md)). Heads and the sizes of chunks are
-//! parsed by httparse. A request goes out with one write, an exchange costs one wake-up to send it
-//! and one to read the answer. While a connection is idle nobody polls it: before it is used again
-//! it is looked at, and where the peer has closed it, or has sent what nobody asked for, nothing
-//! is sent over it.
+//! parsed by httparse. A request goes out with one write, and from one buffer unless its body is
+//! long; an exchange costs one wake-up to send it and one to read the answer. While a connection is
+//! idle nobody polls it: before it is used again it is looked at, and where the peer has closed it,
+//! or has sent what nobody asked for, nothing is sent over it.
 
-mod body;
-mod buffer;
 mod head;
 
 use std::future::poll_fn;
@@ -16,6 +14,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use fanway_http1::Buffer;
 use http::Method;
 use tokio::io::AsyncWrite;
 
@@ -24,9 +23,11 @@ use super::failure::{Failure, describe};
 use super::socket::Socket;
 use super::upload::Upload;
 use crate::{FailureKind, Sent};
-use buffer::Buffer;
 
 pub(super) use head::Head;
+
+/// The longest head of an answer, and the most that is buffered of a body, in bytes.
+const LIMIT: usize = 64 << 10;
 
 /// One connection, for one exchange at a time.
 pub(super) struct Connection {
@@ -38,13 +39,15 @@ pub(super) struct Connection {
 }
 
 /// A request on its way out.
-pub(super) struct Outgoing {
+pub(super) struct Outgoing<'m> {
     /// Whether an answer to it has a body depends on it.
-    method: Method,
-    head: Vec<u8>,
-    /// How much of the head was taken.
+    method: &'m Method,
+    /// The head, and maybe a body.
+    text: &'m [u8],
+    /// How much of the text was taken.
     taken: usize,
-    body: Upload,
+    /// What follows.
+    rest: Upload,
     state: Sending,
 }
 
@@ -56,14 +59,14 @@ enum Sending {
     Failed(io::Error),
 }
 
-impl Outgoing {
-    /// A request, its head being written out.
-    pub(super) fn new(method: Method, head: Vec<u8>, body: Upload) -> Self {
+impl<'m> Outgoing<'m> {
+    /// A request, its head being written out in `text`: with its body, or that is the `rest`.
+    pub(super) fn new(method: &'m Method, text: &'m [u8], rest: Upload) -> Self {
         Self {
             method,
-            head,
+            text,
             taken: 0,
-            body,
+            rest,
             state: Sending::UnderWay,
         }
     }
@@ -88,14 +91,20 @@ impl Outgoing {
         self.failure(FailureKind::Io, detail)
     }
 
+    /// The bytes to take next; of the second slice only behind the whole of the first.
+    fn slices(&self) -> (&[u8], &[u8]) {
+        (&self.text[self.taken..], self.rest.piece())
+    }
+
+    /// Takes so many bytes of the [`slices`](Self::slices).
     fn advance(&mut self, taken: usize) {
-        let of_head = taken.min(self.head.len() - self.taken);
-        self.taken += of_head;
-        self.body.advance(taken - of_head);
+        let of_text = taken.min(self.text.len() - self.taken);
+        self.taken += of_text;
+        self.rest.advance(taken - of_text);
     }
 
     fn is_taken(&self) -> bool {
-        self.taken == self.head.len() && self.body.remaining() == 0
+        self.taken == self.text.len() && self.rest.remaining() == 0
     }
 }
 
@@ -104,7 +113,7 @@ impl Connection {
     pub(super) fn new(socket: Socket) -> Self {
         Self {
             socket,
-            read: Buffer::default(),
+            read: Buffer::new(LIMIT),
             is_idle: false,
         }
     }
@@ -116,15 +125,22 @@ impl Connection {
 
     /// Sends a request and waits for the answer's head. The failure says whether anything of the
     /// request was sent.
-    pub(super) async fn exchange(&mut self, request: &mut Outgoing) -> Result<Head, Failure> {
+    pub(super) async fn exchange(&mut self, request: &mut Outgoing<'_>) -> Result<Head, Failure> {
         let was_idle = std::mem::replace(&mut self.is_idle, false);
         let mut is_looked_at = !was_idle;
         poll_fn(|cx| {
             if !is_looked_at {
                 is_looked_at = true;
                 self.look(cx)?;
+                self.send(cx, request);
+                if !matches!(request.state, Sending::Failed(_)) {
+                    // There was no answer just now, and looking has us woken by what comes.
+                    return Poll::Pending;
+                }
             }
-            self.poll_exchange(cx, request)
+            self.send(cx, request);
+            // Also before all is sent: an answer may come early, and say why the peer takes no more.
+            self.poll_head(cx, request)
         })
         .await
     }
@@ -140,11 +156,8 @@ impl Connection {
         }
     }
 
-    fn poll_exchange(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: &mut Outgoing,
-    ) -> Poll<Result<Head, Failure>> {
+    /// Sends what the peer takes now.
+    fn send(&mut self, cx: &mut Context<'_>, request: &mut Outgoing<'_>) {
         if let Sending::UnderWay = request.state {
             request.state = match self.poll_send(cx, request) {
                 Poll::Ready(Ok(())) => Sending::Sent,
@@ -152,18 +165,21 @@ impl Connection {
                 Poll::Pending => Sending::UnderWay,
             };
         }
-        // Also before all is sent: an answer may come early, and say why the peer takes no more.
-        self.poll_head(cx, request)
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, request: &mut Outgoing) -> Poll<io::Result<()>> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &mut Outgoing<'_>,
+    ) -> Poll<io::Result<()>> {
         while !request.is_taken() {
-            let slices = [
-                IoSlice::new(&request.head[request.taken..]),
-                IoSlice::new(request.body.piece()),
-            ];
             let socket = Pin::new(&mut self.socket);
-            match ready!(socket.poll_write_vectored(cx, &slices))? {
+            // The system takes one slice in less time than two of which one is empty.
+            let written = match request.slices() {
+                (one, []) | ([], one) => socket.poll_write(cx, one),
+                (text, rest) => socket.poll_write_vectored(cx, &[text, rest].map(IoSlice::new)),
+            };
+            match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 taken => request.advance(taken),
             }
@@ -174,11 +190,11 @@ impl Connection {
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        request: &Outgoing,
+        request: &Outgoing<'_>,
     ) -> Poll<Result<Head, Failure>> {
         loop {
             if self.read.may_hold_head() {
-                match head::read(self.read.bytes(), &request.method) {
+                match head::read(self.read.bytes(), request.method) {
                     Ok(Some((head, length))) => {
                         self.read.consume(length);
                         if head.is_final() {
@@ -206,7 +222,7 @@ impl Connection {
 
     /// Reads the answer's body; ends without a word where it breaks off, since the head has
     /// already said how the exchange ended.
-    pub(super) async fn drain(&mut self, request: &Outgoing, head: Head, drain: &mut Drain) {
+    pub(super) async fn drain(&mut self, request: &Outgoing<'_>, head: Head, drain: &mut Drain) {
         let mut body = head.body;
         while !body.is_over() {
             match body.next(self.read.bytes()) {
@@ -223,10 +239,53 @@ impl Connection {
                     }
                     self.read.consume(used);
                 }
-                Err(body::Malformed) => return,
+                // Chunks that are none.
+                Err(_) => return,
             }
         }
         let is_sent = matches!(request.state, Sending::Sent);
         self.is_idle = is_sent && head.is_persistent && self.read.bytes().is_empty();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Method;
+    use tokio::time::Instant;
+
+    use super::{Outgoing, Upload};
+    use crate::{FailureKind, Sent};
+
+    /// Whether what is taken in steps of so many bytes is the text and what follows it, each byte
+    /// once and in order.
+    #[track_caller]
+    fn check(text: &[u8], rest: &[u8], step: usize) {
+        let upload = Upload::new(Bytes::copy_from_slice(rest), Instant::now());
+        let mut request = Outgoing::new(&Method::POST, text, upload);
+        let sent = |request: &Outgoing<'_>| request.failure(FailureKind::Io, String::new()).sent;
+        assert_eq!(sent(&request), Sent::Nothing);
+        let mut taken: Vec<u8> = Vec::new();
+        while !request.is_taken() {
+            let (first, second) = request.slices();
+            let before = taken.len();
+            taken.extend(first.iter().chain(second).copied().take(step));
+            request.advance(taken.len() - before);
+            assert_eq!(sent(&request), Sent::Maybe);
+        }
+        assert_eq!(request.slices(), (&[][..], &[][..]));
+        assert!(taken == [text, rest].concat(), "in steps of {step}");
+    }
+
+    #[test]
+    fn what_is_taken_in_part_goes_on_where_it_was_left() {
+        for step in [1, 3, 4, 5, 9, 10, 100] {
+            check(b"head", b"", step);
+            check(b"head", b"body", step);
+        }
+        let long: Vec<u8> = (0..=250).cycle().take(2 * Upload::PIECE + 1).collect();
+        for step in [7, 1000, Upload::PIECE, Upload::PIECE + 4, usize::MAX] {
+            check(b"head", &long, step);
+        }
     }
 }

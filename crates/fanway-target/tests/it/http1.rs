@@ -47,6 +47,37 @@ async fn a_body_goes_out_whole_with_its_length() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bodies_of_all_lengths_arrive_whole_over_one_connection() {
+    let _time = StandingTime::new();
+    let peer = Peer::bind().await;
+    let target = peer.target();
+    let lengths = [1, 4 << 10, (4 << 10) + 1, 64 << 10, 4 << 20];
+    let bodies = lengths.map(|length| {
+        "0123456789a"
+            .chars()
+            .cycle()
+            .take(length)
+            .collect::<String>()
+    });
+    let serving = async {
+        let mut taken = peer.accept().await;
+        for body in &bodies {
+            let seen = taken.serve(OK).await;
+            let (_, arrived) = seen.split_once("\r\n\r\n").expect("a head");
+            assert!(arrived == body, "{}", body.len());
+        }
+        taken
+    };
+    let attempts = async {
+        for body in &bodies {
+            let answer = target.attempt(post(body.clone())).await;
+            expect_status(&answer, 200);
+        }
+    };
+    join!(serving, attempts);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_without_a_body_has_a_length_only_where_one_is_expected() {
     let head = ["host: 127.0.0.1:PORT", "", ""];
     check_request(
@@ -348,8 +379,9 @@ async fn a_body_without_end_is_cut_off() {
     assert_eq!(excerpt.len(), Capture::EXCERPT_LIMIT);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_request_goes_out_again_where_nothing_was_sent_on_a_stale_connection() {
+/// Whether a request with this body goes out whole over another connection where the one that was
+/// held is closed.
+async fn check_second_try(body: String) {
     let _time = StandingTime::new();
     let peer = Peer::bind().await;
     let target = peer.target();
@@ -358,7 +390,7 @@ async fn a_request_goes_out_again_where_nothing_was_sent_on_a_stale_connection()
     });
     expect_status(&answer, 200);
     settle().await;
-    let request = post("the body");
+    let request = post(body.clone());
     let (answer, seen) = join!(target.attempt(request), async {
         let mut taken = peer.accept().await;
         let seen = taken.serve(OK).await;
@@ -366,9 +398,16 @@ async fn a_request_goes_out_again_where_nothing_was_sent_on_a_stale_connection()
         (seen, taken)
     });
     expect_status(&answer, 200);
-    assert!(seen.0.ends_with("\r\n\r\nthe body"), "{}", seen.0);
-    assert_eq!(seen.0.matches("host:").count(), 1);
+    let (head, arrived) = seen.0.split_once("\r\n\r\n").expect("a head");
+    assert!(arrived == body, "{head}");
+    assert_eq!(head.matches("host:").count(), 1);
     peer.expect_nobody().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_goes_out_again_where_nothing_was_sent_on_a_stale_connection() {
+    check_second_try("the body".to_owned()).await;
+    check_second_try("x".repeat((4 << 10) + 1)).await;
 }
 
 #[tokio::test(start_paused = true)]

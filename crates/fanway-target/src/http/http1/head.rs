@@ -3,10 +3,9 @@
 
 use std::mem::MaybeUninit;
 
+use fanway_http1::{Body, Coding, Contradiction, Said};
 use http::{Method, StatusCode};
 use httparse::{Header, ParserConfig, Response, Status};
-
-use super::body::Body;
 
 /// The most headers of an answer.
 const MAX_HEADERS: usize = 100;
@@ -36,6 +35,12 @@ pub(super) enum HeadError {
     Length,
 }
 
+impl From<Contradiction> for HeadError {
+    fn from(Contradiction: Contradiction) -> Self {
+        Self::Length
+    }
+}
+
 impl Head {
     /// Whether it answers the request: what comes on the way there doesn't (RFC 9110 section 15.2).
     pub(super) fn is_final(&self) -> bool {
@@ -58,105 +63,48 @@ pub(super) fn read(bytes: &[u8], method: &Method) -> Result<Option<(Head, usize)
     };
     let status = response.code.unwrap_or_default();
     let status = StatusCode::from_u16(status).map_err(|_| HeadError::Status)?;
-    let said = Said::by(response.headers)?;
+    let mut said = Said::default();
+    for header in response.headers.iter() {
+        said.hear(header.name, header.value)?;
+    }
     let is_modern = response.version == Some(1);
-    let (body, is_framed) = said.body(status, method, is_modern);
+    let (body, is_framed) = body(&said, status, method, is_modern);
     let head = Head {
         status,
-        retry_after: said.retry_after.map(Box::from),
+        retry_after: retry_after(response.headers).map(Box::from),
         body,
         is_persistent: is_framed && !said.closes && (is_modern || said.keeps_alive),
     };
     Ok(Some((head, length)))
 }
 
-/// What the headers say about the connection and the body.
-#[derive(Default)]
-struct Said<'h> {
-    length: Option<u64>,
-    is_encoded: bool,
-    /// Whether the last transfer coding is `chunked`.
-    is_chunked: bool,
-    closes: bool,
-    keeps_alive: bool,
-    retry_after: Option<&'h str>,
-}
-
-impl<'h> Said<'h> {
-    fn by(headers: &[Header<'h>]) -> Result<Self, HeadError> {
-        let mut said = Self::default();
-        for Header { name, value } in headers {
-            // By length first: nearly all headers are of no interest here.
-            match name.len() {
-                10 if name.eq_ignore_ascii_case("connection") => said.hear_connection(value),
-                11 if name.eq_ignore_ascii_case("retry-after") && said.retry_after.is_none() => {
-                    said.retry_after = text(value);
-                }
-                14 if name.eq_ignore_ascii_case("content-length") => said.hear_length(value)?,
-                17 if name.eq_ignore_ascii_case("transfer-encoding") => {
-                    said.is_encoded = true;
-                    let last = tokens(value).last();
-                    said.is_chunked = last.is_some_and(|coding| is(coding, "chunked"));
-                }
-                _ => {}
-            }
+/// The body, and whether its end is known without doubt before the connection's.
+fn body(said: &Said, status: StatusCode, method: &Method, is_modern: bool) -> (Body, bool) {
+    let is_tunnel = status == StatusCode::SWITCHING_PROTOCOLS
+        || (method == Method::CONNECT && status.is_success());
+    let has_none = method == Method::HEAD
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    match (said.coding, said.length) {
+        _ if is_tunnel || has_none => (Body::OVER, !is_tunnel),
+        // Both a coding and a length: somebody on the way may have been deceived.
+        (Some(Coding::Chunked | Coding::ChunkedLast), length) => {
+            (Body::chunked(), length.is_none() && is_modern)
         }
-        Ok(said)
-    }
-
-    fn hear_connection(&mut self, value: &[u8]) {
-        self.closes |= tokens(value).any(|option| is(option, "close"));
-        self.keeps_alive |= tokens(value).any(|option| is(option, "keep-alive"));
-    }
-
-    /// A length may be said more than once, but only the same.
-    fn hear_length(&mut self, value: &[u8]) -> Result<(), HeadError> {
-        for token in tokens(value) {
-            let length = number(token).ok_or(HeadError::Length)?;
-            if self.length.is_some_and(|known| known != length) {
-                return Err(HeadError::Length);
-            }
-            self.length = Some(length);
-        }
-        self.length.map(|_| ()).ok_or(HeadError::Length)
-    }
-
-    /// The body, and whether its end is known without doubt before the connection's.
-    fn body(&self, status: StatusCode, method: &Method, is_modern: bool) -> (Body, bool) {
-        let is_tunnel = status == StatusCode::SWITCHING_PROTOCOLS
-            || (method == Method::CONNECT && status.is_success());
-        let has_none = method == Method::HEAD
-            || status.is_informational()
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        match self.length {
-            _ if is_tunnel || has_none => (Body::OVER, !is_tunnel),
-            // Both a coding and a length: somebody on the way may have been deceived.
-            length if self.is_chunked => (Body::chunked(), length.is_none() && is_modern),
-            _ if self.is_encoded => (Body::UntilClose, false),
-            Some(length) => (Body::Length(length), true),
-            None => (Body::UntilClose, false),
-        }
+        (Some(Coding::Other), _) | (None, None) => (Body::UntilClose, false),
+        (None, Some(length)) => (Body::Length(length), true),
     }
 }
 
-/// The members of a list (RFC 9110 section 5.6.1).
-fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
-}
-
-fn is(token: &[u8], name: &str) -> bool {
-    token.eq_ignore_ascii_case(name.as_bytes())
-}
-
-/// A number in digits and nothing else.
-fn number(token: &[u8]) -> Option<u64> {
-    if token.is_empty() {
-        return None;
-    }
-    token.iter().try_fold(0u64, |number, digit| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    })
+/// The first `Retry-After`, where it is text.
+fn retry_after<'h>(headers: &[Header<'h>]) -> Option<&'h str> {
+    let is_it = |header: &&Header<'_>| {
+        header.name.len() == 11 && header.name.eq_ignore_ascii_case("retry-after")
+    };
+    headers
+        .iter()
+        .filter(is_it)
+        .find_map(|header| text(header.value))
 }
 
 /// A value in visible ASCII.

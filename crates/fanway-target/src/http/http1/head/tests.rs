@@ -1,7 +1,7 @@
 use http::Method;
 
-use super::super::body::Body;
 use super::{Head, HeadError, read};
+use fanway_http1::Body;
 
 fn head(text: &str, method: &Method) -> Result<Option<(Head, usize)>, HeadError> {
     read(text.as_bytes(), method)

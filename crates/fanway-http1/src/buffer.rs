@@ -6,31 +6,41 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::Socket;
-
-/// Bytes that are read at a time. Most answers are shorter.
+/// Bytes that are read at a time, unless more are wanted, and that an idle connection keeps.
 const SMALL: usize = 4 << 10;
-/// The longest head of an answer, and the most that is buffered of a body, in bytes.
-const LIMIT: usize = 64 << 10;
 
-/// Bytes that were read, in a space that grows up to [`LIMIT`].
-#[derive(Default)]
-pub(super) struct Buffer {
+/// Bytes that were read, in a space that grows up to a limit.
+#[derive(Debug)]
+pub struct Buffer {
     space: Vec<u8>,
     begin: usize,
     end: usize,
+    limit: usize,
     /// In how many of the bytes a head's end was looked for, and not found.
     seen: usize,
 }
 
 impl Buffer {
+    /// An empty one that holds `limit` bytes at most.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            space: Vec::new(),
+            begin: 0,
+            end: 0,
+            limit,
+            seen: 0,
+        }
+    }
+
     /// What isn't used yet.
-    pub(super) fn bytes(&self) -> &[u8] {
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         &self.space[self.begin..self.end]
     }
 
     /// Notes that so many bytes were used.
-    pub(super) fn consume(&mut self, length: usize) {
+    pub fn consume(&mut self, length: usize) {
         self.begin += length;
         self.seen = 0;
         if self.begin == self.end {
@@ -41,33 +51,38 @@ impl Buffer {
         }
     }
 
-    /// Whether it is worth to look for a head: at the first bytes of one, and once its end may have
-    /// come, so that a head which comes in many pieces isn't parsed at each of them.
-    pub(super) fn may_hold_head(&self) -> bool {
+    /// Whether it is worth to look for a head: at the first bytes of one, and once its end may have come, so that a
+    /// head which comes in many pieces isn't parsed at each of them.
+    #[must_use]
+    pub fn may_hold_head(&self) -> bool {
         let bytes = self.bytes();
         // An end has three bytes at most before its last.
         !bytes.is_empty() && (self.seen == 0 || has_end(&bytes[self.seen.saturating_sub(3)..]))
     }
 
     /// Notes that there is no head's end so far.
-    pub(super) fn note_seen(&mut self) {
+    pub fn note_seen(&mut self) {
         self.seen = self.end - self.begin;
     }
 
     /// Whether there is no room for more.
-    pub(super) fn is_full(&self) -> bool {
-        self.end - self.begin == LIMIT
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.end - self.begin == self.limit
     }
 
     /// Reads more; 0 where there is nothing more to come. The buffer isn't full.
-    pub(super) fn poll_fill(
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn poll_fill<R: AsyncRead + Unpin>(
         &mut self,
-        socket: &mut Socket,
+        stream: &mut R,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         self.make_room();
         let mut room = ReadBuf::new(&mut self.space[self.end..]);
-        ready!(Pin::new(socket).poll_read(cx, &mut room))?;
+        ready!(Pin::new(stream).poll_read(cx, &mut room))?;
         let read = room.filled().len();
         self.end += read;
         Poll::Ready(Ok(read))
@@ -81,7 +96,7 @@ impl Buffer {
             self.space.copy_within(self.begin..self.end, 0);
             (self.begin, self.end) = (0, self.end - self.begin);
         } else {
-            let larger = (self.space.len() * 2).clamp(SMALL, LIMIT);
+            let larger = (self.space.len() * 2).max(SMALL).min(self.limit);
             self.space.resize(larger, 0);
         }
     }

@@ -1,4 +1,4 @@
-//! Where an answer's body ends (RFC 9112 sections 6 and 7).
+//! Where a body ends (RFC 9112 sections 6 and 7).
 
 use httparse::Status;
 
@@ -7,7 +7,7 @@ const LINES_LIMIT: usize = 16 << 10;
 
 /// What is still to come of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
+pub enum Body {
     /// So many bytes.
     Length(u64),
     /// Chunks.
@@ -18,7 +18,7 @@ pub(super) enum Body {
 
 /// What comes next of a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chunks {
+pub enum Chunks {
     /// A line with the size of a chunk.
     Size,
     /// So many bytes of a chunk.
@@ -30,26 +30,32 @@ pub(super) enum Chunks {
 }
 
 /// The bytes are no chunks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its chunks are malformed")]
+pub struct Malformed;
 
 impl Body {
     /// One of which nothing is to come.
-    pub(super) const OVER: Self = Self::Length(0);
+    pub const OVER: Self = Self::Length(0);
 
     /// One in chunks, from its beginning.
-    pub(super) fn chunked() -> Self {
+    #[must_use]
+    pub fn chunked() -> Self {
         Self::Chunked(Chunks::Size)
     }
 
     /// Whether all of it has come.
-    pub(super) fn is_over(&self) -> bool {
+    #[must_use]
+    pub fn is_over(&self) -> bool {
         *self == Self::OVER
     }
 
     /// The next part that `bytes` begin with: how many of them it takes, and the data among them.
     /// 0 where there are too few.
-    pub(super) fn next<'b>(&mut self, bytes: &'b [u8]) -> Result<(usize, &'b [u8]), Malformed> {
+    ///
+    /// # Errors
+    /// Where a chunk isn't as long as it says, or its size is none, or lines are longer than 16 KiB.
+    pub fn next<'b>(&mut self, bytes: &'b [u8]) -> Result<(usize, &'b [u8]), Malformed> {
         match self {
             Self::UntilClose => Ok((bytes.len(), bytes)),
             Self::Length(left) => Ok(take(bytes, left)),
@@ -91,7 +97,7 @@ impl Chunks {
                 _ => return Err(Malformed),
             },
             Self::Trailers(before) => match line(bytes) {
-                Some(b"\r\n" | b"\n") => (line(bytes).map_or(0, <[u8]>::len), Self::END),
+                Some(b"\r\n") => (2, Self::END),
                 Some(line) if before + line.len() < LINES_LIMIT => {
                     (line.len(), Self::Trailers(before + line.len()))
                 }
