@@ -13,7 +13,6 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, R
 use http::request::Parts;
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use fanway_store::accept;
@@ -21,6 +20,7 @@ use fanway_store::lookup::Found;
 use fanway_types::{ByteCount, Captures, Headers, Message, MessageId, MessageState, Request};
 
 use crate::body::{self, Whole};
+use crate::content::Content;
 use crate::door::Core;
 use crate::generation::Generation;
 use crate::headers::{self, Sorted};
@@ -52,7 +52,7 @@ impl Core {
     pub(crate) async fn accept(
         &self,
         head: &Parts,
-        body: &mut Incoming,
+        body: &mut Content<'_>,
         present: &Generation,
     ) -> Result<Response<Full<Bytes>>, Problem> {
         let started = Instant::now();

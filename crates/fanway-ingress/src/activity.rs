@@ -1,7 +1,7 @@
 //! How long a connection may stay without a request: what it did last, and when that is over.
 //!
-//! hyper's own header time-out starts anew for each request and can't tell a connection that
-//! is idle between two requests, which is good custom for a minute or so, from one that sends its
+//! A header time-out that starts anew for each request can't tell a connection that is
+//! idle between two requests, which is good custom for a minute or so, from one that sends its
 //! head a byte at a time. Here one timer for each connection covers both, the time before the
 //! first byte, and a peer that reads no answers; it is armed once and moved only when it fires or
 //! has to fire earlier, so that a busy connection pays for it with two looks at the clock.
@@ -21,10 +21,12 @@ use crate::params::Limits;
 
 /// No request and no part of one.
 const IDLE: u8 = 0;
-/// A head has begun to arrive, or is due since the connection was opened.
+/// A head has begun to arrive.
 const HEAD: u8 = 1;
 /// HTTP/2: frames arrive without meaning a request, so only the idle time counts.
 const MULTIPLEXED: u8 = 2;
+/// A head is due since the connection was opened.
+const OPENED: u8 = 3;
 
 /// What a connection did last. Shared by its reader, its requests and its timer.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Activity {
         Arc::new(Self {
             opened: Instant::now(),
             since: AtomicU64::new(0),
-            phase: AtomicU8::new(HEAD),
+            phase: AtomicU8::new(OPENED),
             requests: AtomicUsize::new(0),
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
@@ -67,12 +69,21 @@ impl Activity {
         InProgress::new(Arc::clone(self))
     }
 
-    fn has_read(&self) {
-        let idle = self.phase.load(Ordering::Relaxed) == IDLE;
-        if idle && self.requests.load(Ordering::Relaxed) == 0 {
-            self.stamp();
+    /// Something has been read.
+    pub(crate) fn has_read(&self) {
+        let phase = self.phase.load(Ordering::Relaxed);
+        if matches!(phase, IDLE | OPENED) && self.requests.load(Ordering::Relaxed) == 0 {
+            if phase == IDLE {
+                self.stamp();
+            }
             self.phase.store(HEAD, Ordering::Relaxed);
         }
+    }
+
+    /// Whether there is no request, and no part of one either.
+    pub(crate) fn is_quiet(&self) -> bool {
+        matches!(self.phase.load(Ordering::Relaxed), IDLE | OPENED)
+            && self.requests.load(Ordering::Relaxed) == 0
     }
 
     fn stamp(&self) {
@@ -88,7 +99,7 @@ impl Activity {
         }
         let since = self.opened + Duration::from_millis(self.since.load(Ordering::Relaxed));
         Some(match self.phase.load(Ordering::Relaxed) {
-            HEAD => since + self.header_timeout,
+            HEAD | OPENED => since + self.header_timeout,
             _ => since + self.idle_timeout,
         })
     }

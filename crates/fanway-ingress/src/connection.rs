@@ -11,14 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use crate::activity::{Activity, Watched};
+use crate::activity::{Activity, Expired, Watched};
+use crate::content::Content;
 use crate::door::{Body, Core};
+use crate::http1::{self, Next, Rewound, Wire};
 use crate::params::Limits;
 use crate::websocket::Session;
 
@@ -40,24 +42,6 @@ impl Closing {
     }
 }
 
-/// The settings of hyper that follow from the limits.
-pub(crate) fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    let head = limits.max_header_bytes.max(Limits::SMALLEST_HEAD);
-    // `Activity` has the time-outs.
-    builder.http1().header_read_timeout(None);
-    builder.http1().max_buf_size(head.as_usize());
-    if limits.max_headers != Limits::default().max_headers {
-        // hyper keeps its default number on the stack, and any other on the heap.
-        builder.http1().max_headers(limits.max_headers);
-    }
-    builder.http2().max_concurrent_streams(limits.streams);
-    builder
-        .http2()
-        .max_header_list_size(u32::try_from(head.get()).unwrap_or(u32::MAX));
-    builder
-}
-
 /// What the requests of one connection share.
 pub(crate) struct Link {
     pub(crate) core: Arc<Core>,
@@ -68,17 +52,14 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Infallible> {
-        let _in_progress = self.activity.begin(request.version());
-        Ok(self.core.answer(request, &self).await)
-    }
-
     /// Leaves it to the connection what follows when it is upgraded.
     pub(crate) fn hand_over(&self, session: Session) {
         *self.lock() = Some(session);
+    }
+
+    /// Takes what follows, where somebody has left that.
+    pub(crate) fn take_session(&self) -> Option<Session> {
+        self.lock().take()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Session>> {
@@ -87,66 +68,141 @@ impl Link {
     }
 }
 
+/// What ends a connection from without.
+struct Interrupts {
+    closing: watch::Receiver<Closing>,
+    expired: Expired,
+}
+
+/// Something that has come from without.
+enum Interrupt {
+    /// It has been without a request for too long.
+    Expired,
+    /// Nothing is begun any more.
+    Finishing,
+    /// Everything is let go.
+    Closed,
+}
+
+impl Interrupts {
+    /// The next one. To be polled after the connection itself, which moves the timer by what it has just done.
+    async fn next(&mut self) -> Interrupt {
+        tokio::select! {
+            biased;
+            () = &mut self.expired => Interrupt::Expired,
+            changed = self.closing.changed() => {
+                if changed.is_err() || *self.closing.borrow() == Closing::Closed {
+                    Interrupt::Closed
+                } else {
+                    Interrupt::Finishing
+                }
+            }
+        }
+    }
+}
+
 /// Serves a connection until it ends.
 pub(crate) async fn serve<I>(core: Arc<Core>, io: I, closing: watch::Receiver<Closing>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let present = core.shared.present();
-    let builder = Arc::clone(&present.builder);
+    let limits = core.shared.present().limits;
+    let activity = Activity::new(&limits);
     let link = Arc::new(Link {
         core,
-        activity: Activity::new(&present.limits),
-        closing,
+        activity: Arc::clone(&activity),
+        closing: closing.clone(),
         session: Mutex::default(),
     });
-    drop(present);
-    answer_all(&link, io, &builder).await;
-    let session = link.lock().take();
-    if let Some(session) = session {
-        let mut closing = link.closing.clone();
-        tokio::select! {
-            () = Box::pin(session.run(link.closing.clone())) => {}
-            () = Closing::Closed.is_reached(&mut closing) => {}
+    let mut interrupts = Interrupts {
+        closing,
+        expired: activity.expired(),
+    };
+    let mut wire = Wire::new(io, &limits, activity);
+    match over_http1(&link, &mut wire, &limits, &mut interrupts).await {
+        Next::Nothing => {}
+        Next::Http2 => Box::pin(over_http2(&link, wire.into(), &limits, interrupts)).await,
+        Next::Session(session) => {
+            tokio::select! {
+                () = Box::pin(session.run(Rewound::from(wire), link.closing.clone())) => {}
+                () = Closing::Closed.is_reached(&mut interrupts.closing) => {}
+            }
         }
     }
 }
 
-/// Answers requests until there are no more, or the connection is upgraded.
-async fn answer_all<I>(link: &Arc<Link>, io: I, builder: &Builder<TokioExecutor>)
+async fn over_http1<I>(
+    link: &Arc<Link>,
+    wire: &mut Wire<I>,
+    limits: &Limits,
+    interrupts: &mut Interrupts,
+) -> Next
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let mut serving = pin!(http1::serve(wire, link, limits));
+    loop {
+        tokio::select! {
+            biased;
+            next = serving.as_mut() => return next.unwrap_or_else(|error| {
+                tracing::debug!(%error, "a connection failed");
+                Next::Nothing
+            }),
+            interrupt = interrupts.next() => match interrupt {
+                Interrupt::Expired | Interrupt::Closed => return Next::Nothing,
+                // What is in progress, or has begun to arrive, is the last.
+                Interrupt::Finishing if link.activity.is_quiet() => return Next::Nothing,
+                Interrupt::Finishing => {}
+            },
+        }
+    }
+}
+
+async fn over_http2<I>(
+    link: &Arc<Link>,
+    io: Rewound<I>,
+    limits: &Limits,
+    mut interrupts: Interrupts,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let activity = &link.activity;
-    let mut closing = link.closing.clone();
     let io = Watched::new(TokioIo::new(io), Arc::clone(activity));
     let requests = Arc::clone(link);
-    let service = service_fn(move |request| Arc::clone(&requests).answer(request));
-    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
-    let mut expired = activity.expired();
+    let service = service_fn(move |request| answer(Arc::clone(&requests), request));
+    let mut connection = pin!(http2(limits).serve_connection(io, service));
     loop {
-        // The timer is moved by what the connection has just done, so the connection comes first.
         tokio::select! {
             biased;
             result = connection.as_mut() => {
                 if let Err(error) = result {
-                    tracing::debug!(error, "a connection failed");
+                    tracing::debug!(%error, "a connection failed");
                 }
                 return;
             }
-            () = &mut expired => {
-                if !activity.takes_leave() {
-                    return;
+            interrupt = interrupts.next() => match interrupt {
+                Interrupt::Expired if activity.takes_leave() => {
+                    connection.as_mut().graceful_shutdown();
+                    interrupts.expired = activity.expired();
                 }
-                connection.as_mut().graceful_shutdown();
-                expired = activity.expired();
-            }
-            changed = closing.changed() => {
-                if changed.is_err() || *closing.borrow() == Closing::Closed {
-                    return;
-                }
-                connection.as_mut().graceful_shutdown();
-            }
+                Interrupt::Expired | Interrupt::Closed => return,
+                Interrupt::Finishing => connection.as_mut().graceful_shutdown(),
+            },
         }
     }
+}
+
+/// HTTP/2 with the settings that follow from the limits.
+fn http2(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    let head = limits.max_header_bytes.max(Limits::SMALLEST_HEAD);
+    builder.max_concurrent_streams(limits.streams);
+    builder.max_header_list_size(u32::try_from(head.get()).unwrap_or(u32::MAX));
+    builder
+}
+
+async fn answer(link: Arc<Link>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let _in_progress = link.activity.begin(request.version());
+    let request = request.map(Content::Http2);
+    Ok(link.core.answer(request, &link).await)
 }

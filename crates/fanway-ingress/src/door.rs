@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::header::EXPECT;
 use http::{Request, Response};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use rand::rngs::StdRng;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
@@ -17,12 +16,14 @@ use fanway_store::Store;
 use fanway_types::{MemoryBudget, MessageId, Timestamp};
 
 use crate::connection::{self, Closing, Link};
+use crate::content::Content;
+use crate::date::Date;
 use crate::generation::{Error, Generation};
 use crate::metrics::Metrics;
 use crate::params::{Params, Table};
 use crate::problem::Problem;
 use crate::sse::Stream;
-use crate::{body, status};
+use crate::{body, date, status};
 
 /// HTTP in: what all cores share. Clones are the same ingress.
 #[derive(Clone)]
@@ -99,6 +100,7 @@ impl Ingress {
                 store,
                 rng: Mutex::new(rng),
                 large: Semaphore::new(1),
+                date: Date::default(),
             }),
         }
     }
@@ -148,11 +150,16 @@ pub(crate) struct Core {
     pub(crate) large: Semaphore,
     /// Only this core's requests draw from it, so nobody waits.
     rng: Mutex<StdRng>,
+    date: Date,
 }
 
 impl Core {
     /// Answers a request, whatever it is.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, link: &Link) -> Response<Body> {
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Content<'_>>,
+        link: &Link,
+    ) -> Response<Body> {
         let present = self.shared.present();
         let (head, mut body) = request.into_parts();
         let answer = if head.uri.path().starts_with(status::RESERVED) {
@@ -171,6 +178,11 @@ impl Core {
             body::discard(body).await;
         }
         Problem::into_response(problem).map(Either::Left)
+    }
+
+    /// The value of `Date` of an answer that is given now.
+    pub(crate) fn date(&self) -> [u8; date::LENGTH] {
+        self.date.at((self.shared.clock)())
     }
 
     /// The id of a message that is accepted now.

@@ -1,14 +1,8 @@
 //! What is replaced as a whole, checked and arranged: the routes and limits of one config.
 //!
 //! A request holds the generation that it began with to its end; a connection holds none, only the
-//! settings of hyper that it was opened with.
+//! limits that it was opened with.
 
-use std::sync::Arc;
-
-use hyper_util::rt::TokioExecutor;
-use hyper_util::server::conn::auto::Builder;
-
-use crate::connection;
 use crate::metrics::Metrics;
 use crate::params::{Held, Limits, Table};
 use crate::router::{Ambiguous, Router};
@@ -20,7 +14,6 @@ pub(crate) struct Generation {
     /// What links begin with; empty where they are relative.
     pub(crate) public_url: String,
     pub(crate) held: Held,
-    pub(crate) builder: Arc<Builder<TokioExecutor>>,
 }
 
 /// Why a [`Table`] can't be used.
@@ -47,7 +40,6 @@ impl Generation {
         }
         Ok(Self {
             router: Router::try_new(table.routes, metrics)?,
-            builder: Arc::new(connection::builder(&table.limits)),
             limits: table.limits,
             public_url,
             held: table.held,

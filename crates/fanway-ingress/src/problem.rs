@@ -57,6 +57,9 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// What came is no request, or one that could be understood in two ways.
+    RequestMalformed = BAD_REQUEST, "request_malformed", "the request is malformed",
+        "The detail says what is wrong with the request's head. It has to be HTTP/1.1 or HTTP/1.0 as RFC 9112 has it, with one `Host`, and with either a `Content-Length` or chunks. The connection is closed, since what follows can't be told apart from it.";
     /// No route has this path.
     RouteUnknown = NOT_FOUND, "route_unknown", "no route has this path",
         "Compare the path with the `match` of the routes in the gateway's config. Paths are compared segment by segment, as sent: `//`, `.` and `..` are not resolved.";

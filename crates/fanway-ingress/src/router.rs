@@ -7,9 +7,10 @@
 //! captures is [`PathTemplate::captures`]'s to say. Paths are taken as sent: nothing is normalised.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use foldhash::HashMap;
 use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 
@@ -46,6 +47,7 @@ pub(crate) struct Router {
 /// What may follow a segment. Routes are named by their places among all.
 #[derive(Debug, Default)]
 struct Node {
+    /// By the config's own words, so that no sender can choose them to collide.
     literals: HashMap<Box<str>, Node>,
     param: Option<Box<Node>>,
     /// Routes whose path ends with a `{name...}` here.

@@ -1,9 +1,9 @@
 //! A message's events as server-sent events (WHATWG HTML, 9.2).
 //!
 //! A task makes the stream and the connection takes it, piece by piece: the next piece is handed
-//! over when hyper has let go of the last one, which it does when that has been written to the
-//! socket. That is how one who doesn't read is known. Pieces are small, so that hyper always has
-//! room for another and sees at once that the stream was broken off.
+//! over when the connection has let go of the last one, which it does when that has been written to
+//! the socket. That is how one who doesn't read is known. Pieces are small, so that hyper, which
+//! speaks HTTP/2, always has room for another and sees at once that the stream was broken off.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::connection::{Closing, Link};
 use crate::events::{BEAT, Event, States, TAKE_TIME};
 use crate::places::Place;
 
-/// The largest piece: half of the smallest buffer that hyper is given.
+/// The largest piece, in bytes.
 const PIECE: usize = 4096;
 
 const BEAT_COMMENT: Bytes = Bytes::from_static(b": still here\n\n");
@@ -125,7 +125,7 @@ impl Pipe {
     }
 }
 
-/// Takes up the room until hyper lets go of it.
+/// Takes up the room until the connection lets go of it.
 struct Piece {
     bytes: Bytes,
     _room: OwnedSemaphorePermit,

@@ -15,8 +15,7 @@ use http::header::{
 use http::request::Parts;
 use http::{Response, StatusCode, Version};
 use http_body_util::Full;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -48,7 +47,6 @@ const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// A request for a WebSocket that can be met.
 pub(crate) struct Handshake {
     accept: HeaderValue,
-    upgrade: OnUpgrade,
 }
 
 impl Handshake {
@@ -63,25 +61,20 @@ impl Handshake {
             return Ok(None);
         }
         let malformed = || Problem::from(Kind::WebsocketMalformed).websocket_version(VERSION);
-        if headers
-            .get(SEC_WEBSOCKET_VERSION)
-            .is_none_or(|version| version != VERSION)
-        {
+        let version = headers.get(SEC_WEBSOCKET_VERSION);
+        if head.version != Version::HTTP_11 || version.is_none_or(|version| version != VERSION) {
             return Err(malformed());
         }
         let key = headers.get(SEC_WEBSOCKET_KEY).ok_or_else(malformed)?;
         let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()));
-        let upgrade = head.extensions.get::<OnUpgrade>().ok_or_else(malformed)?;
         Ok(Some(Self {
             accept: accept.expect("base 64 is ASCII"),
-            upgrade: upgrade.clone(),
         }))
     }
 
     /// Answers it, and leaves the session to the connection.
     pub(crate) fn accept(self, states: States, place: Place, link: &Link) -> Response<Full<Bytes>> {
         link.hand_over(Session {
-            upgrade: self.upgrade,
             states,
             _place: place,
         });
@@ -107,7 +100,6 @@ fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 
 /// What follows an upgrade.
 pub(crate) struct Session {
-    upgrade: OnUpgrade,
     states: States,
     _place: Place,
 }
@@ -116,17 +108,16 @@ pub(crate) struct Session {
 type End = Option<CloseCode>;
 
 impl Session {
-    /// Tells of a message until it has ended, or who follows is gone, or the door closes.
-    pub(crate) async fn run(mut self, closing: watch::Receiver<Closing>) {
-        let Ok(upgraded) = (&mut self.upgrade).await else {
-            return;
-        };
+    /// Tells of a message over `io` until it has ended, or who follows is gone, or the door closes.
+    pub(crate) async fn run<I>(mut self, io: I, closing: watch::Receiver<Closing>)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send,
+    {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
             .max_message_size(Some(LARGEST_INCOMING))
             .max_frame_size(Some(LARGEST_INCOMING));
-        let io = TokioIo::new(upgraded);
         let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
         let mut line = Line {
             socket,
@@ -139,12 +130,12 @@ impl Session {
 }
 
 /// A socket, and how many pings it owes answers to.
-struct Line {
-    socket: WebSocketStream<TokioIo<Upgraded>>,
+struct Line<I> {
+    socket: WebSocketStream<I>,
     unanswered: u32,
 }
 
-impl Line {
+impl<I: AsyncRead + AsyncWrite + Unpin + Send> Line<I> {
     async fn tell(&mut self, states: &mut States, mut closing: watch::Receiver<Closing>) -> End {
         let mut beat = interval_at(Instant::now() + BEAT, BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -13,3 +13,4 @@ mod scripted_store;
 mod status;
 mod terms;
 mod websocket;
+mod wire;

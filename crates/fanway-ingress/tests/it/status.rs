@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::gateway::{Gateway, NOW, door, request};
 
-fn id() -> MessageId {
+pub(crate) fn id() -> MessageId {
     MessageId::first_at(NOW)
 }
 
@@ -29,7 +29,7 @@ fn delivery(step: u16, target: &str, state: DeliveryState) -> DeliveryView {
     }
 }
 
-fn message(state: MessageState) -> MessageView {
+pub(crate) fn message(state: MessageState) -> MessageView {
     let later = NOW.saturating_add(Duration::from_millis(2500));
     let retrying = DeliveryView {
         attempts: 2,
@@ -61,7 +61,7 @@ fn message(state: MessageState) -> MessageView {
 }
 
 /// A question with `query`; the connection is closed after the answer.
-fn ask(query: &str) -> Vec<u8> {
+pub(crate) fn ask(query: &str) -> Vec<u8> {
     request(&format!("GET /fanway/messages/{}{query}", id()), &[], "")
 }
 

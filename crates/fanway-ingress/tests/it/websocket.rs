@@ -281,7 +281,7 @@ async fn what_is_no_handshake_is_refused() {
     )
     .await;
     let both = format!("{key}{version}");
-    check("1.0", &both, "HTTP/1.0 400 Bad Request\r\n").await;
+    check("1.0", &both, refused).await;
     let answer = check("1.1", &both, "HTTP/1.1 101 Switching Protocols\r\n").await;
     let accept = "\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
     assert!(answer.contains(accept), "{answer}");
