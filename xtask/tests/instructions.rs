@@ -26,12 +26,12 @@ const BOUNDS: &[Bound] = &[
     Bound {
         way: "accept",
         threads: Threads::First,
-        instructions: 30_400,
+        instructions: 25_100,
     },
     Bound {
         way: "deliver",
         threads: Threads::First,
-        instructions: 40_700,
+        instructions: 35_500,
     },
     Bound {
         way: "keep",

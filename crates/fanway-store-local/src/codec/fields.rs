@@ -22,20 +22,36 @@ pub enum Damage {
     UnknownKind(u8),
 }
 
-/// Appends an unsigned LEB128 number.
-pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
-    let mut rest = value;
-    while rest > 0x7f {
-        out.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push((rest & 0x7f) as u8);
+/// What is written into.
+pub(crate) trait Out {
+    /// Appends bytes.
+    fn put(&mut self, bytes: &[u8]);
 }
 
-/// Bytes that [`put_varint`] appends.
-pub(super) fn varint_size(value: u64) -> usize {
-    let bits = u64::BITS - (value | 1).leading_zeros();
-    bits.div_ceil(7) as usize
+impl Out for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Counts the bytes, and keeps none.
+#[derive(Debug, Default)]
+pub(super) struct Count(usize);
+
+impl Out for Count {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
+/// Appends an unsigned LEB128 number.
+pub(crate) fn put_varint(out: &mut impl Out, value: u64) {
+    let mut rest = value;
+    while rest > 0x7f {
+        out.put(&[(rest & 0x7f) as u8 | 0x80]);
+        rest >>= 7;
+    }
+    out.put(&[(rest & 0x7f) as u8]);
 }
 
 /// Takes a number that [`put_varint`] wrote off the front.
@@ -53,15 +69,22 @@ pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// Appends a field.
-pub(super) fn put_field(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
-    out.push(tag);
-    put_varint(out, value.len() as u64);
-    out.extend_from_slice(value);
+pub(super) fn put_field(out: &mut impl Out, tag: u8, value: &[u8]) {
+    put_start(out, tag, value.len());
+    out.put(value);
 }
 
-/// Bytes that [`put_field`] appends.
-pub(super) fn field_size(length: usize) -> usize {
-    1 + varint_size(length as u64) + length
+/// Appends what stands before the value of a field, which is so long.
+pub(super) fn put_start(out: &mut impl Out, tag: u8, length: usize) {
+    out.put(&[tag]);
+    put_varint(out, length as u64);
+}
+
+/// Bytes that are written by `write`.
+pub(super) fn counted(write: impl FnOnce(&mut Count)) -> usize {
+    let mut count = Count::default();
+    write(&mut count);
+    count.0
 }
 
 /// The fields of a record, one after the other.
@@ -116,24 +139,25 @@ pub(super) fn pass_over(tag: u8) -> Result<(), Damage> {
 
 #[cfg(test)]
 mod tests {
-    use super::{put_varint, take_varint, varint_size};
+    use super::{counted, put_varint, take_varint};
 
     #[test]
     fn numbers_take_as_few_bytes_as_they_can() {
-        for value in [
-            0,
-            1,
-            127,
-            128,
-            16_383,
-            16_384,
-            u64::from(u32::MAX),
-            u64::MAX,
+        for (value, length) in [
+            (0, 1),
+            (1, 1),
+            (127, 1),
+            (128, 2),
+            (16_383, 2),
+            (16_384, 3),
+            (u64::from(u32::MAX), 5),
+            (u64::MAX, 10),
         ] {
             let mut bytes = Vec::new();
             put_varint(&mut bytes, value);
-            assert_eq!(bytes.len(), varint_size(value), "{value}");
+            assert_eq!(bytes.len(), length, "{value}");
             assert_eq!(take_varint(&mut &bytes[..]), Some(value));
+            assert_eq!(counted(|out| put_varint(out, value)), length, "{value}");
         }
     }
 
