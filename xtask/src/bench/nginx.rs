@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
+use std::thread::{available_parallelism, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -19,17 +20,18 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Ports below those that the system deals out to connections.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 
-/// Starts it, and waits until it listens.
+/// Starts it, and waits until it listens and its workers are there: the one comes before the other.
 pub(crate) fn start(nginx: &Path, rig: &Rig) -> anyhow::Result<(Process, SocketAddr)> {
     let gateway = free_address()?;
     let path = rig.folder.join("nginx.conf");
-    fs::write(&path, config(gateway, rig))?;
+    let workers = available_parallelism().map_or(1, NonZeroUsize::get);
+    fs::write(&path, config(gateway, workers, rig))?;
     let mut command = Command::new(nginx);
     command.arg("-e").arg(rig.folder.join("nginx.log"));
     command.arg("-c").arg(path).stdin(Stdio::null());
     let process = Process::start("nginx", &mut command)?;
     let begun = Instant::now();
-    while TcpStream::connect(gateway).is_err() {
+    while TcpStream::connect(gateway).is_err() || process.family().len() <= workers {
         if begun.elapsed() > START {
             bail!("nginx doesn't listen");
         }
@@ -46,7 +48,7 @@ fn free_address() -> anyhow::Result<SocketAddr> {
         .context("no port is free")
 }
 
-fn config(gateway: SocketAddr, rig: &Rig) -> String {
+fn config(gateway: SocketAddr, workers: usize, rig: &Rig) -> String {
     let folder = rig.folder.display();
     let [inventory, shipping] = rig.sinks.urls();
     let host = |url: &str| {
@@ -69,7 +71,7 @@ fn config(gateway: SocketAddr, rig: &Rig) -> String {
         )
     };
     format!(
-        "worker_processes auto;
+        "worker_processes {workers};
 daemon off;
 pid {folder}/nginx.pid;
 events {{ worker_connections 4096; }}
