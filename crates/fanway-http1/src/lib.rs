@@ -6,8 +6,10 @@
 
 mod body;
 mod buffer;
+mod field;
 mod said;
 
 pub use body::{Body, Chunks, Malformed};
 pub use buffer::Buffer;
-pub use said::{Coding, Contradiction, Said, members};
+pub use field::write_field;
+pub use said::{Coding, Contradiction, Said};

@@ -74,7 +74,7 @@ impl Said {
 }
 
 /// The members of a list (RFC 9110 section 5.6.1). There is one at least, and it may be empty.
-pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 

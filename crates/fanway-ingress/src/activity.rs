@@ -6,7 +6,6 @@
 //! first byte, and a peer that reads no answers; it is armed once and moved only when it fires or
 //! has to fire earlier, so that a busy connection pays for it with two looks at the clock.
 
-use std::io;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +13,6 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::params::Limits;
@@ -178,59 +176,5 @@ impl Future for Expired {
             };
             self.arm(next);
         }
-    }
-}
-
-/// A stream that notes when something has been read from it.
-pub(crate) struct Watched<I> {
-    io: I,
-    activity: Arc<Activity>,
-}
-
-impl<I> Watched<I> {
-    pub(crate) fn new(io: I, activity: Arc<Activity>) -> Self {
-        Self { io, activity }
-    }
-}
-
-impl<I: Read + Unpin> Read for Watched<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let result = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
-        self.activity.has_read();
-        Poll::Ready(result)
-    }
-}
-
-impl<I: Write + Unpin> Write for Watched<I> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
     }
 }

@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use crate::activity::{Activity, Expired, Watched};
+use crate::activity::{Activity, Expired};
 use crate::content::Content;
 use crate::door::{Body, Core};
 use crate::http1::{self, Next, Rewound, Wire};
@@ -167,10 +167,9 @@ async fn over_http2<I>(
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = &link.activity;
-    let io = Watched::new(TokioIo::new(io), Arc::clone(activity));
     let requests = Arc::clone(link);
     let service = service_fn(move |request| answer(Arc::clone(&requests), request));
-    let mut connection = pin!(http2(limits).serve_connection(io, service));
+    let mut connection = pin!(http2(limits).serve_connection(TokioIo::new(io), service));
     loop {
         tokio::select! {
             biased;

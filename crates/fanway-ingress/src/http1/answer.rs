@@ -1,5 +1,6 @@
 //! An answer as it goes out (RFC 9112 sections 4, 6 and 7).
 
+use fanway_http1::write_field;
 use http::header::CONNECTION;
 use http::response::Parts;
 use http::{StatusCode, Version};
@@ -49,13 +50,13 @@ pub(super) fn write_head(
     out.extend_from_slice(reason.as_bytes());
     out.extend_from_slice(b"\r\n");
     for (name, value) in &head.headers {
-        write_field(out, name.as_str(), value.as_bytes());
+        write_field(out, name.as_ref(), value.as_bytes());
     }
     match then {
         _ if head.headers.contains_key(CONNECTION) => {}
-        Then::Closes => write_field(out, "connection", b"close"),
+        Then::Closes => write_field(out, b"connection", b"close"),
         Then::GoesOn if version == Version::HTTP_10 => {
-            write_field(out, "connection", b"keep-alive");
+            write_field(out, b"connection", b"keep-alive");
         }
         Then::GoesOn => {}
     }
@@ -63,21 +64,15 @@ pub(super) fn write_head(
         Framing::Length(length) => {
             write_field(
                 out,
-                "content-length",
+                b"content-length",
                 itoa::Buffer::new().format(length).as_bytes(),
             );
         }
-        Framing::Chunked => write_field(out, "transfer-encoding", b"chunked"),
+        Framing::Chunked => write_field(out, b"transfer-encoding", b"chunked"),
         Framing::Unsaid => {}
     }
-    write_field(out, "date", date);
+    write_field(out, b"date", date);
     out.extend_from_slice(b"\r\n");
-}
-
-fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-        out.extend_from_slice(part);
-    }
 }
 
 /// Writes a piece of a body; an empty one says nothing.

@@ -1,6 +1,6 @@
 //! The body of a request that didn't come together with its head.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -63,7 +63,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Arriving<'_, I> {
         while self.piece.len() < size {
             let missing = size - self.piece.len();
             let mut room = (&mut self.piece).limit(missing);
-            let read = std::pin::pin!(self.wire.io.read_buf(&mut room));
+            let read = pin!(self.wire.io.read_buf(&mut room));
             if ready!(read.poll(cx))? == 0 {
                 return Poll::Ready(Err(Error::Ended));
             }

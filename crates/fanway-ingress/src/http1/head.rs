@@ -3,6 +3,7 @@
 //! What two readers could understand in two ways is refused (RFC 9112 section 11.2): a length beside chunks, lengths
 //! that differ, any transfer coding but `chunked`, a host that is missing or named twice.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
@@ -147,7 +148,7 @@ fn framed(said: &Said, is_modern: bool) -> Result<Body, Problem> {
     }
 }
 
-fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+fn malformed(detail: impl Into<Cow<'static, str>>) -> Problem {
     Problem::new(Kind::RequestMalformed, detail)
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use fanway_http1::Buffer;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use crate::activity::Activity;
@@ -44,11 +44,6 @@ impl<I> Wire<I> {
             written: 0,
             activity,
         }
-    }
-
-    /// The stream, and what was read of it and not used.
-    pub(crate) fn into_parts(self) -> (I, Buffer) {
-        (self.io, self.read)
     }
 }
 
@@ -130,16 +125,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
     }
 }
 
-/// A stream of which some was read already.
-pub(crate) struct Rewound<I> {
-    read: Buffer,
-    io: I,
-}
+/// A connection as a stream, from what was read of it and isn't used on. What is read goes on being noted.
+pub(crate) struct Rewound<I>(Wire<I>);
 
 impl<I> From<Wire<I>> for Rewound<I> {
     fn from(wire: Wire<I>) -> Self {
-        let (io, read) = wire.into_parts();
-        Self { read, io }
+        Self(wire)
     }
 }
 
@@ -147,16 +138,22 @@ impl<I: AsyncRead + Unpin> AsyncRead for Rewound<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        room: &mut tokio::io::ReadBuf<'_>,
+        room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let there = self.read.bytes();
-        if there.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, room);
-        }
-        let taken = there.len().min(room.remaining());
-        room.put_slice(&there[..taken]);
-        self.read.consume(taken);
-        Poll::Ready(Ok(()))
+        let Wire {
+            io, read, activity, ..
+        } = &mut self.0;
+        let there = read.bytes();
+        let result = if there.is_empty() {
+            ready!(Pin::new(io).poll_read(cx, room))
+        } else {
+            let taken = there.len().min(room.remaining());
+            room.put_slice(&there[..taken]);
+            read.consume(taken);
+            Ok(())
+        };
+        activity.has_read();
+        Poll::Ready(result)
     }
 }
 
@@ -166,15 +163,15 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Rewound<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        Pin::new(&mut self.0.io).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        Pin::new(&mut self.0.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        Pin::new(&mut self.0.io).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -182,10 +179,10 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Rewound<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        Pin::new(&mut self.0.io).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.0.io.is_write_vectored()
     }
 }

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use fanway_http1::write_field;
 use fanway_types::Headers;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
@@ -171,19 +172,19 @@ impl Template {
         for (name, value) in given.fields() {
             check(name, value)?;
             if self.passes(name) {
-                write_header(text, name, value);
+                write_field(text, name, value);
             }
         }
         if let Some((name, value)) = &self.credentials {
-            write_header(text, name.as_ref(), value.as_bytes());
+            write_field(text, name.as_ref(), value.as_bytes());
         }
         if let Some(sign) = &self.sign {
             for (name, value) in sign.sign(given, body)? {
-                write_header(text, name.as_bytes(), value.as_bytes());
+                write_field(text, name.as_bytes(), value.as_bytes());
             }
         }
         if !body.is_empty() || has_content(method) {
-            write_header(
+            write_field(
                 text,
                 CONTENT_LENGTH,
                 Buffer::new().format(body.len()).as_bytes(),
@@ -247,12 +248,6 @@ impl Template {
 /// The body, where it goes out with the head.
 fn short(body: &[u8]) -> Option<&[u8]> {
     (body.len() <= SHORT_BODY).then_some(body)
-}
-
-fn write_header(text: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    for part in [name, b": ", value, b"\r\n"] {
-        text.extend_from_slice(part);
-    }
 }
 
 /// Whether a header says how a message is framed on this one connection (RFC 9110 section 7.6.1),
