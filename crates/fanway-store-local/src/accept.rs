@@ -12,17 +12,14 @@ use std::sync::atomic::Ordering;
 use fanway_journal::{Class, Rejected};
 use fanway_store::{BoxFuture, accept};
 use fanway_types::{ByteCount, Message};
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::entry::{Durable, Entry, Waiter};
+use crate::entry::{Entry, Waiter};
 use crate::inner::{BEHIND, FULL, Inner, answer};
 use crate::keys::Taken;
 use crate::ledger;
+use crate::receipt::{Issuer, NotDurable, Receipt, receipt};
 use crate::record::Record;
-
-/// Tells that a group is durable, or why that isn't known.
-type Acknowledged = oneshot::Receiver<Result<(), String>>;
 
 impl Inner {
     /// Accepts messages as one group: at once, but where posting is behind.
@@ -104,13 +101,13 @@ impl Inner {
         &self,
         messages: Vec<Arc<Message>>,
         taken: Taken,
-    ) -> Result<Acknowledged, accept::Error> {
+    ) -> Result<Receipt, accept::Error> {
         let appended = self.append_messages(messages)?;
         taken.keep();
         Ok(appended)
     }
 
-    fn append_messages(&self, messages: Vec<Arc<Message>>) -> Result<Acknowledged, accept::Error> {
+    fn append_messages(&self, messages: Vec<Arc<Message>>) -> Result<Receipt, accept::Error> {
         if let Some(refusal) = self.refusal() {
             return Err(refusal.into());
         }
@@ -123,25 +120,20 @@ impl Inner {
             return Err(accept::Error::Closed(format!("plan {plan} isn't kept")));
         }
         let size = messages.iter().map(|m| m.request.body.len() as u64).sum();
-        let (sender, receiver) = oneshot::channel();
-        let appended = self.append_all(messages, sender);
+        let (issuer, receipt) = receipt();
+        let appended = self.append_all(messages, issuer);
         let was_full = matches!(appended, Err(Rejected::Full { .. }));
         self.last_refused
             .store(if was_full { size } else { 0 }, Ordering::Relaxed);
         appended.map_err(refused)?;
-        Ok(receiver)
+        Ok(receipt)
     }
 
     /// Appends messages as one group, which is durable when the last of them is.
-    fn append_all(
-        &self,
-        mut messages: Vec<Arc<Message>>,
-        durable: Durable,
-    ) -> Result<(), Rejected> {
+    fn append_all(&self, mut messages: Vec<Arc<Message>>, durable: Issuer) -> Result<(), Rejected> {
         let entry = |message, waiter| Entry::new(Record::Message(message), waiter);
         let Some(last) = messages.pop() else {
-            // Whoever asked may have gone away.
-            let _gone = durable.send(Ok(()));
+            durable.issue();
             return Ok(());
         };
         let last = entry(last, Waiter::Durable(durable));
@@ -158,11 +150,13 @@ impl Inner {
     }
 }
 
-async fn acknowledged(appended: Acknowledged) -> Result<(), accept::Error> {
-    match appended.await {
-        Ok(result) => result.map_err(accept::Error::Unknown),
-        Err(_) => Err(accept::Error::Unknown("the store stopped".to_owned())),
-    }
+async fn acknowledged(appended: Receipt) -> Result<(), accept::Error> {
+    appended.await.map_err(|error| {
+        accept::Error::Unknown(match error {
+            NotDurable::Failed(why) => why,
+            NotDurable::Dropped => "the store stopped".to_owned(),
+        })
+    })
 }
 
 fn refused(rejected: Rejected) -> accept::Error {

@@ -11,12 +11,12 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 
 use fanway_store::{Backlog, Error};
 use fanway_types::TargetName;
 
 use crate::commons::Commons;
+use crate::receipt::Waiting;
 use crate::tail::Ticket;
 
 /// The other names that targets have.
@@ -159,7 +159,7 @@ impl Commons {
             .filter_map(|called_off| heirs_feed.call_off(called_off))
             .collect();
         drop(tail);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(Waiting::wake);
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::entry::{Entry, Waiter};
 use crate::inner::Inner;
 use crate::ledger::{self, Changed, Redrivable};
+use crate::receipt::receipt;
 use crate::record::{Discard, Record, Redrive as Redriven};
 use crate::store::LocalStore;
 
@@ -64,9 +65,9 @@ impl Inner {
         if posted.is_empty()
             && let Some(last) = entries.last_mut()
         {
-            let (sender, receiver) = oneshot::channel();
-            last.waiter = Waiter::Durable(sender);
-            durable = Some(receiver);
+            let (issuer, receipt) = receipt();
+            last.waiter = Waiter::Durable(issuer);
+            durable = Some(receipt);
         }
         self.intake
             .append_group(entries, Class::Message)
@@ -75,7 +76,7 @@ impl Inner {
                 no_room => Refused::NoRoom(no_room),
             })?;
         if let Some(durable) = durable {
-            let Ok(Ok(())) = durable.await else {
+            let Ok(()) = durable.await else {
                 return Err(Refused::Closed);
             };
         }

@@ -20,9 +20,9 @@ use fanway_store::lookup::{DeliveryView, Found, MessageView};
 use fanway_types::{
     DeliveryId, End, MessageId, Outcome, RouteName, StepName, TargetName, Timestamp, Verdict,
 };
-use tokio::sync::oneshot;
 
-use crate::entry::{Durable, Entry, Waiter};
+use crate::entry::{Entry, Waiter};
+use crate::receipt::{Issuer, NotDurable, receipt};
 use crate::record::{Cancel, Record};
 use crate::store::LocalStore;
 
@@ -33,7 +33,7 @@ pub(crate) const MAY_BE_SENT: &str = "cancelled; may have been sent";
 #[derive(Debug)]
 pub(crate) struct CallOff {
     /// Who calls the message off.
-    pub(crate) caller: Durable,
+    pub(crate) caller: Issuer,
     /// The deliveries that had not ended when it was looked up.
     pub(crate) open: Vec<CalledOff>,
 }
@@ -52,11 +52,11 @@ pub(crate) struct CalledOff {
     /// Whether a lane that is no more, or an earlier process, may have sent it.
     pub(crate) may_be_sent: bool,
     /// Who waits for its end, where no lane is open.
-    pub(crate) caller: Option<Durable>,
+    pub(crate) caller: Option<Issuer>,
 }
 
 impl CalledOff {
-    fn new(message: &MessageView, delivery: &DeliveryView, at: Timestamp, caller: Durable) -> Self {
+    fn new(message: &MessageView, delivery: &DeliveryView, at: Timestamp, caller: Issuer) -> Self {
         Self {
             delivery: delivery.id,
             route: message.route.clone(),
@@ -104,8 +104,7 @@ impl CalledOff {
     /// Nobody is to wait for its end: a lane has it, or it has ended.
     pub(crate) fn let_caller_go(&mut self) {
         if let Some(caller) = self.caller.take() {
-            // Whoever waited may have gone away.
-            let _gone = caller.send(Ok(()));
+            caller.issue();
         }
     }
 }
@@ -125,7 +124,7 @@ impl LocalStore {
         let unfinished = message.deliveries.iter().filter(|d| !d.state.has_ended());
         let (mut open, mut ends, mut feeds) = (Vec::new(), Vec::new(), Vec::new());
         for delivery in unfinished {
-            let (caller, end) = oneshot::channel();
+            let (caller, end) = receipt();
             open.push(CalledOff::new(&message, delivery, now, caller));
             ends.push(end);
             feeds.push(self.inner.commons.feed(&delivery.target));
@@ -136,7 +135,7 @@ impl LocalStore {
         }
         for end in ends {
             // Dropped where the journal has no room: it is ended as soon as there is some.
-            if let Ok(Err(_)) = end.await {
+            if let Err(NotDurable::Failed(_)) = end.await {
                 return Err(CancelError::Store(Error::Closed));
             }
         }
@@ -151,7 +150,7 @@ impl LocalStore {
         audit: Option<Audit>,
         at: Timestamp,
     ) -> Result<(), CancelError> {
-        let (caller, durable) = oneshot::channel();
+        let (caller, durable) = receipt();
         let cancel = Record::Cancel(Cancel {
             message: message.id,
             at,
@@ -171,8 +170,8 @@ impl LocalStore {
             .append_group(entries, Class::Message)
             .map_err(|rejected| refused(&rejected))?;
         match durable.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(CancelError::Store(Error::Closed)),
+            Ok(()) => Ok(()),
+            Err(_) => Err(CancelError::Store(Error::Closed)),
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Waker;
 use std::time::Instant;
 
 use fanway_journal::{Committed, Observer, Poison};
@@ -15,6 +14,7 @@ use crate::cancel::{CallOff, CalledOff};
 use crate::commons::Commons;
 use crate::entry::{Entry, Waiter};
 use crate::feed::Feed;
+use crate::receipt::{Waiting, issue_all};
 use crate::record::Record;
 use crate::tail::Tail;
 
@@ -48,16 +48,16 @@ impl Commits {
     }
 
     /// Offers a message's deliveries to their feeds; returns how many these are.
-    fn offer(&mut self, end: u64, message: &Arc<Message>, wakers: &mut Vec<Waker>) -> usize {
+    fn offer(&mut self, end: u64, message: &Arc<Message>, lanes: &mut Vec<Waiting>) -> usize {
         let feeds = self.feeds(message.plan);
         for (feed, step) in feeds.iter().zip(0..) {
-            wakers.extend(feed.offer(end, message, step));
+            lanes.extend(feed.offer(end, message, step));
         }
         feeds.len()
     }
 
     /// Brings what was called off into the feeds, as far as it hasn't ended meanwhile.
-    fn call_off(&self, tail: &mut Tail, open: Vec<CalledOff>, wakers: &mut Vec<Waker>) {
+    fn call_off(&self, tail: &mut Tail, open: Vec<CalledOff>, lanes: &mut Vec<Waiting>) {
         for mut called_off in open {
             if tail.has_end(called_off.delivery) {
                 called_off.let_caller_go();
@@ -66,7 +66,7 @@ impl Commits {
             called_off.note_attempts(tail.attempts(called_off.delivery));
             tail.note_called_off(called_off.delivery);
             let feed = self.commons.feed(&called_off.target);
-            wakers.extend(feed.call_off(called_off));
+            lanes.extend(feed.call_off(called_off));
         }
     }
 
@@ -76,12 +76,12 @@ impl Commits {
         tail: &mut Tail,
         end: u64,
         entry: Entry,
-        wakers: &mut Vec<Waker>,
+        lanes: &mut Vec<Waiting>,
     ) -> Option<Waiter> {
         let Entry { record, waiter, .. } = entry;
         // One that isn't due yet comes to its lane from the ledger.
         let open = match &record {
-            Record::Message(message) if message.due().is_none() => self.offer(end, message, wakers),
+            Record::Message(message) if message.due().is_none() => self.offer(end, message, lanes),
             _ => 0,
         };
         match waiter {
@@ -91,7 +91,7 @@ impl Commits {
             }
             Waiter::CallOff(call_off) => {
                 let CallOff { caller, open } = *call_off;
-                self.call_off(tail, open, wakers);
+                self.call_off(tail, open, lanes);
                 tail.push(end, record, None, 0);
                 Some(Waiter::Durable(caller))
             }
@@ -109,7 +109,7 @@ impl Observer<Entry> for Commits {
         let (last, count) = (batch.end().0, batch.len());
         let mut changed = Vec::new();
         let mut keyed = Vec::new();
-        let mut wakers = Vec::new();
+        let mut lanes = Vec::new();
         let mut waiters = Vec::with_capacity(batch.len());
         let is_watched = commons.watchers.are_there();
         let mut events = Vec::new();
@@ -132,7 +132,7 @@ impl Observer<Entry> for Commits {
             if is_watched {
                 events.extend(event(&entry));
             }
-            waiters.extend(self.take(&mut tail, end.0, entry, &mut wakers));
+            waiters.extend(self.take(&mut tail, end.0, entry, &mut lanes));
         }
         tail.end_batch(Instant::now(), last);
         commons.tail_bytes.store(tail.bytes(), Ordering::Relaxed);
@@ -143,13 +143,11 @@ impl Observer<Entry> for Commits {
         }
         // Before their callers are told: what they send again is known then.
         commons.keys.note_durable(&keyed);
-        for waiter in waiters {
-            if let Waiter::Durable(waiter) = waiter {
-                // The caller may have gone away; its message stays.
-                let _gone = waiter.send(Ok(()));
-            }
-        }
-        wakers.into_iter().for_each(Waker::wake);
+        let issuers = waiters.into_iter().filter_map(|waiter| match waiter {
+            Waiter::Durable(issuer) => Some(issuer),
+            Waiter::Nobody | Waiter::Posted(_) | Waiter::CallOff(_) => None,
+        });
+        issue_all(issuers, lanes);
         commons.tell(changed.into_iter());
         commons.watchers.tell(events);
     }
@@ -162,7 +160,7 @@ impl Observer<Entry> for Commits {
                 Waiter::CallOff(call_off) => call_off.caller,
                 Waiter::Nobody | Waiter::Posted(_) => continue,
             };
-            let _gone = caller.send(Err(cause.to_string()));
+            caller.fail(cause.to_string());
         }
     }
 }

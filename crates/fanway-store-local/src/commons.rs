@@ -18,6 +18,7 @@ use crate::headroom::Headroom;
 use crate::keys::Keys;
 use crate::ledger::Error;
 use crate::metrics::Metrics;
+use crate::receipt::Waiting;
 use crate::tail::Tail;
 use crate::tuning::Tuning;
 use crate::watch::Watchers;
@@ -164,7 +165,7 @@ impl Commons {
         let wakers = self.feeds().into_iter();
         wakers
             .filter_map(|feed| feed.take_waker())
-            .for_each(Waker::wake);
+            .for_each(Waiting::wake);
     }
 
     pub(crate) fn trouble(&self) -> Option<Trouble> {

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::cancel::CallOff;
 use crate::codec;
 use crate::ledger::Changed;
+use crate::receipt::Issuer;
 use crate::record::Record;
 
 /// A record on its way into the journal.
@@ -18,16 +19,13 @@ pub(crate) struct Entry {
     pub(crate) event: Option<Box<Event>>,
 }
 
-/// Tells somebody that a record is durable; or why that isn't known.
-pub(crate) type Durable = oneshot::Sender<Result<(), String>>;
-
 /// Who waits for a record.
 #[derive(Debug)]
 pub(crate) enum Waiter {
     /// Nobody.
     Nobody,
     /// Somebody, for its being durable.
-    Durable(Durable),
+    Durable(Issuer),
     /// Somebody, for its being posted, and for what became of it.
     Posted(oneshot::Sender<Changed>),
     /// Somebody who calls a message off.

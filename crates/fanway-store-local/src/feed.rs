@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 
 use fanway_journal::Class;
 use fanway_store::lane::{Progress, Room, Work};
@@ -17,6 +16,7 @@ use crate::cancel::CalledOff;
 use crate::entry::{Entry, Waiter};
 use crate::intake::Intake;
 use crate::ledger::Place;
+use crate::receipt::Waiting;
 use crate::record::Record;
 use crate::tail::Ticket;
 use crate::watch::Watchers;
@@ -47,11 +47,11 @@ pub(crate) struct State {
     /// Nothing is read before this many entries are posted: those of the lane before it, or
     /// enough of its own. 0 once they are.
     pub(crate) gate: Ticket,
-    pub(crate) waker: Option<Waker>,
+    pub(crate) waker: Option<Waiting>,
     /// What was called off, and isn't seen to yet.
     called_off: Vec<CalledOff>,
     /// Whom to wake for that. It stays while the lane lives.
-    pub(crate) called_off_waker: Option<Waker>,
+    pub(crate) called_off_waker: Option<Waiting>,
 }
 
 impl Feed {
@@ -68,7 +68,12 @@ impl Feed {
     }
 
     /// Puts a fresh delivery here, unless the lane has fallen behind; returns whom to wake.
-    pub(crate) fn offer(&self, seq: u64, message: &Arc<Message>, step: StepIndex) -> Option<Waker> {
+    pub(crate) fn offer(
+        &self,
+        seq: u64,
+        message: &Arc<Message>,
+        step: StepIndex,
+    ) -> Option<Waiting> {
         let mut state = self.state();
         if !state.live {
             return None;
@@ -81,14 +86,14 @@ impl Feed {
     }
 
     /// Notes that something in the ledger is due at `due`; returns whom to wake.
-    pub(crate) fn note_due(&self, due: Timestamp) -> Option<Waker> {
+    pub(crate) fn note_due(&self, due: Timestamp) -> Option<Waiting> {
         let mut state = self.state();
         state.note_due(Some(due));
         state.waker.take()
     }
 
     /// Notes that so many entries are posted; returns whom to wake.
-    pub(crate) fn note_posted(&self, posted: Ticket) -> Option<Waker> {
+    pub(crate) fn note_posted(&self, posted: Ticket) -> Option<Waiting> {
         let mut state = self.state();
         if state.gate == 0 || posted < state.gate {
             return None;
@@ -98,7 +103,7 @@ impl Feed {
     }
 
     /// Takes a delivery that was called off; returns whom to wake.
-    pub(crate) fn call_off(&self, mut called_off: CalledOff) -> Option<Waker> {
+    pub(crate) fn call_off(&self, mut called_off: CalledOff) -> Option<Waiting> {
         let mut state = self.state();
         if state.open {
             called_off.let_caller_go();
@@ -169,7 +174,7 @@ impl Feed {
     }
 
     /// Whom to wake, whatever for.
-    pub(crate) fn take_waker(&self) -> Option<Waker> {
+    pub(crate) fn take_waker(&self) -> Option<Waiting> {
         self.state().waker.take()
     }
 }

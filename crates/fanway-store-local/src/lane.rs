@@ -30,6 +30,7 @@ use tokio::sync::oneshot;
 use crate::feed::Feed;
 use crate::inner::{Inner, engine};
 use crate::ledger::{self, Ask, Due, Place};
+use crate::receipt::Waiting;
 use crate::tail::Ticket;
 use crate::unposted::Unposted;
 use held::Held;
@@ -216,7 +217,7 @@ impl LocalLane {
         };
         let waits = (rests && !self.store.commons.is_closed()) || !has_room(&room);
         if waits {
-            state.waker = Some(cx.waker().clone());
+            state.waker = Some(Waiting::new(cx));
         }
         waits
     }

@@ -15,6 +15,7 @@
 
 mod accept;
 mod adopt;
+mod breath;
 mod by_hand;
 mod cancel;
 mod checkpointer;
@@ -35,6 +36,7 @@ mod open;
 mod params;
 mod poster;
 mod reader;
+mod receipt;
 mod record;
 mod steps;
 mod store;

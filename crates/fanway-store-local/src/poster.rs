@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Waker;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -23,6 +22,7 @@ use crate::headroom::FreeSpace;
 use crate::intake::Intake;
 use crate::ledger::{Error, Posted, Posting, prune};
 use crate::params::{Clock, Keep};
+use crate::receipt::Waiting;
 use crate::record::Redrive;
 use crate::steps::Step;
 use crate::tail::{Gone, Range, Ripe, Ticket};
@@ -154,6 +154,11 @@ impl Poster {
         let mut rests = true;
         while let Some(range) = ripe.and_then(|ripe| self.commons.tail().range(ripe, RECORDS)) {
             self.post(&range)?;
+            // Here most of what was posted is given up.
+            for record in range.records {
+                drop(record);
+                self.posting.breath().take();
+            }
             rests = false;
         }
         if rests && std::mem::take(&mut self.unmoved) {
@@ -190,7 +195,7 @@ impl Poster {
             let moved = self.posting.move_some(&adoption.old)?;
             if let Some(due) = moved.due {
                 let waker = self.commons.feed(&adoption.old).note_due(due);
-                waker.into_iter().for_each(Waker::wake);
+                waker.into_iter().for_each(Waiting::wake);
             }
             if moved.more {
                 self.moves = true;
@@ -280,11 +285,11 @@ impl Poster {
         gone.tell(changes);
         for (target, due) in due {
             let waker = self.commons.feed(&target).note_due(due);
-            waker.into_iter().for_each(Waker::wake);
+            waker.into_iter().for_each(Waiting::wake);
         }
         for feed in self.commons.feeds() {
             let waker = feed.note_posted(tickets);
-            waker.into_iter().for_each(Waker::wake);
+            waker.into_iter().for_each(Waiting::wake);
         }
     }
 
@@ -321,7 +326,7 @@ impl Poster {
                 continue;
             }
             let waker = self.commons.feed(&called_off.target).call_off(called_off);
-            waker.into_iter().for_each(Waker::wake);
+            waker.into_iter().for_each(Waiting::wake);
         }
     }
 

@@ -16,13 +16,13 @@ use fanway_types::{
     ByteCount, DeliveryId, Message, MessageId, Plan, PlanHash, TargetName, Timestamp,
 };
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use crate::entry::{Entry, Waiter};
 use crate::inner::{Inner, answer};
 use crate::lane::LocalLane;
 use crate::ledger;
 use crate::params::Syncing;
+use crate::receipt::receipt;
 use crate::record::{Controlled, Record};
 use crate::view;
 
@@ -45,16 +45,16 @@ impl Store for LocalStore {
             if self.inner.commons.plan(hash).is_some() {
                 return Ok(hash);
             }
-            let (sender, receiver) = oneshot::channel();
-            let entry = Entry::new(Record::Plan(Arc::clone(&plan)), Waiter::Durable(sender));
+            let (issuer, receipt) = receipt();
+            let entry = Entry::new(Record::Plan(Arc::clone(&plan)), Waiter::Durable(issuer));
             self.inner
                 .intake
                 .append(entry, Class::Message)
                 .map_err(|rejected| Error::Engine(Arc::new(rejected)))?;
-            match receiver.await {
+            match receipt.await {
                 // Not before: a message must not come before its plan in the journal.
-                Ok(Ok(())) => Ok(self.inner.commons.add_plan(&plan)),
-                Ok(Err(_)) | Err(_) => Err(Error::Closed),
+                Ok(()) => Ok(self.inner.commons.add_plan(&plan)),
+                Err(_) => Err(Error::Closed),
             }
         })
     }

@@ -8,6 +8,7 @@ use fanway_types::DeliveryId;
 use super::LocalLane;
 use super::held::Fate;
 use crate::cancel::CalledOff;
+use crate::receipt::Waiting;
 
 impl LocalLane {
     /// Sees to what was called off: the caller is to be told of what it holds, all else ends.
@@ -54,7 +55,7 @@ impl LocalLane {
     ) -> Poll<()> {
         let known = self.told_waker.as_ref();
         if !known.is_some_and(|waker| waker.will_wake(cx.waker())) {
-            self.feed.state().called_off_waker = Some(cx.waker().clone());
+            self.feed.state().called_off_waker = Some(Waiting::new(cx));
             self.told_waker = Some(cx.waker().clone());
         }
         // Only now: what comes later wakes the task.

@@ -22,6 +22,7 @@ use super::called_off::{call_off, left_called_off};
 use super::schema::watch_log;
 use super::{Error, Plans, by_hand, find};
 use crate::adopt::Aliases;
+use crate::breath::Breath;
 use crate::cancel::CalledOff;
 use crate::params::Bodies;
 use crate::record::Record;
@@ -35,6 +36,7 @@ pub(crate) struct Posting {
     bodies: Bodies,
     backlog: u64,
     log: Arc<AtomicU64>,
+    breath: Breath,
 }
 
 /// What a posting has done that others want to know.
@@ -76,6 +78,7 @@ impl Posting {
             bodies,
             backlog: backlog.cast_unsigned(),
             log,
+            breath: Breath::new(0),
         })
     }
 
@@ -103,6 +106,11 @@ impl Posting {
     /// moved.
     pub(crate) fn log(&self) -> u64 {
         self.log.load(Ordering::Relaxed)
+    }
+
+    /// The breath of the thread that posts.
+    pub(crate) fn breath(&mut self) -> &mut Breath {
+        &mut self.breath
     }
 
     /// The writing connection, between postings.
@@ -133,6 +141,7 @@ impl Posting {
         end: u64,
         announce: impl FnOnce(&Posted),
     ) -> Result<Posted, Error> {
+        self.breath = Breath::new(records.len());
         let backlog = self.backlog;
         let result = self.try_post(records, end, announce);
         if result.is_err() {
@@ -154,6 +163,7 @@ impl Posting {
             aliases,
             bodies,
             backlog,
+            breath,
             ..
         } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -163,11 +173,13 @@ impl Posting {
             aliases,
             bodies: *bodies,
             backlog,
+            breath,
             posted: Posted::default(),
         };
         let are_messages = |(_, record): &&(u64, Record)| matches!(record, Record::Message(_));
         let mut range = Range::of(records.iter().filter(are_messages).count());
         for (seq, record) in records {
+            writing.breath.take();
             match record {
                 Record::Message(message) => writing.add(&mut range, *seq, message)?,
                 Record::Outcome(outcome) => range.outcome(*seq, outcome),
@@ -207,6 +219,7 @@ struct Writing<'a> {
     aliases: &'a Aliases,
     bodies: Bodies,
     backlog: &'a mut u64,
+    breath: &'a mut Breath,
     posted: Posted,
 }
 
@@ -214,6 +227,7 @@ impl Writing<'_> {
     fn write(&mut self, range: Range<'_>) -> Result<(), Error> {
         for fresh in &range.fresh {
             self.write_fresh(fresh)?;
+            self.breath.take();
         }
         self.settle(range.later)?;
         // Last, so that it is known what has ended by then.
