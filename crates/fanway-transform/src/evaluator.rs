@@ -14,13 +14,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fanway_types::{ByteCount, DeliveryId, Message, StepIndex};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::plan::CompiledPlan;
-use crate::{Limits, ShapeError, Shaping};
-use pool::{Job, Pool};
+use crate::{Limits, Predicate, PredicateError, ShapeError, Shaping};
+use pool::{Answer, Job, Pool, Task};
 
 /// How many abandoned evaluations there may be before no more are begun.
 pub const ABANDONED_LIMIT: usize = 4;
@@ -74,6 +75,15 @@ pub struct Evaluator {
     patience: Duration,
 }
 
+/// Why there is no word of an evaluation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lost {
+    /// Too many are stuck for it to begin.
+    Overloaded,
+    /// It has become stuck itself.
+    Deadline,
+}
+
 impl Evaluator {
     /// Starts the threads.
     ///
@@ -103,30 +113,56 @@ impl Evaluator {
         message: Arc<Message>,
         delivery: DeliveryId,
     ) -> Result<Shaping, ShapeError> {
+        self.evaluate(delivery, |answer| Task::Shape {
+            plan,
+            step,
+            message,
+            answer,
+        })
+        .await
+    }
+
+    /// Tests an answer's body. `delivery` is what the witness is told; to be driven to its end too.
+    ///
+    /// # Errors
+    /// Where the body is no JSON, or the predicate fails or breaks a limit;
+    /// [`PredicateError::Overloaded`] where too many evaluations are stuck.
+    pub async fn test(
+        &self,
+        predicate: Predicate,
+        body: Bytes,
+        delivery: DeliveryId,
+    ) -> Result<bool, PredicateError> {
+        self.evaluate(delivery, |answer| Task::Test {
+            predicate,
+            body,
+            answer,
+        })
+        .await
+    }
+
+    async fn evaluate<T, E: From<Lost>>(
+        &self,
+        delivery: DeliveryId,
+        task: impl FnOnce(Answer<T, E>) -> Task,
+    ) -> Result<T, E> {
         if self.pool.abandoned() >= ABANDONED_LIMIT {
-            return Err(ShapeError::Overloaded);
+            return Err(Lost::Overloaded.into());
         }
-        let permit = self.pool.permit().await.ok_or(ShapeError::Overloaded)?;
+        let permit = self.pool.permit().await.ok_or(Lost::Overloaded)?;
         if self.pool.abandoned() >= ABANDONED_LIMIT {
-            return Err(ShapeError::Overloaded);
+            return Err(Lost::Overloaded.into());
         }
         let (answer, mut answered) = oneshot::channel();
-        let abandoned = self.pool.begin(
-            Job {
-                plan,
-                step,
-                message,
-                delivery,
-                answer,
-            },
-            permit,
-        );
+        let task = task(answer);
+        let abandoned = self.pool.begin(Job { delivery, task }, permit);
         match timeout(self.patience, &mut answered).await {
-            Ok(result) => result.unwrap_or(Err(ShapeError::Overloaded)),
+            Ok(result) => result.unwrap_or_else(|_| Err(Lost::Overloaded.into())),
             Err(_) => {
                 self.pool.abandon(&abandoned);
                 // It may have come to its end just now.
-                answered.try_recv().unwrap_or(Err(ShapeError::Deadline))
+                let answered = answered.try_recv();
+                answered.unwrap_or_else(|_| Err(Lost::Deadline.into()))
             }
         }
     }

@@ -4,6 +4,8 @@
 //! a step of it is shaped from the stored message into what is sent: by [`shape`] itself where no
 //! expression has to be evaluated, otherwise on the threads of an [`evaluator::Evaluator`].
 //!
+//! Whether an answer is a success is told by a [`Predicate`] over its body, on the same threads.
+//!
 //! An evaluation is bounded in time, stack, output, and in the size and depth of each value it
 //! makes (`meter`, `value`). It gives the same for each attempt of a delivery, since what could make
 //! two attempts differ is refused when it is compiled (`builtins`).
@@ -20,12 +22,14 @@ mod functions;
 pub mod json;
 mod meter;
 pub mod plan;
+mod predicate;
 mod program;
 mod shape;
 pub mod slots;
 mod template;
 mod value;
 
+pub use predicate::{Predicate, PredicateError};
 pub use program::{CompileError, Program};
 pub use shape::{Limits, ShapeError, Shaped, Shaping, shape};
 pub use template::{Landing, Template};

@@ -18,7 +18,7 @@ use crate::meter::{Data, Jq, Meter};
 use crate::value::Value;
 
 /// Variables that each program sees, in the order of [`Scope`].
-const VARIABLES: [&str; 3] = ["$request", "$message", "$steps"];
+pub(crate) const VARIABLES: [&str; 3] = ["$request", "$message", "$steps"];
 
 /// A compiled jq program. Clones share it.
 #[derive(Clone)]

@@ -12,11 +12,14 @@ use bytes::Bytes;
 use fanway_types::{ByteCount, Headers, HeadersBuilder, Message};
 use jaq_json::Val;
 
+use crate::evaluator::Lost;
 use crate::json::{self, write};
 use crate::meter::{Interrupted, Meter, Stop, contain};
 use crate::plan::{CompiledStep, Field};
 use crate::program::Scope;
 use crate::value::Value;
+
+pub(crate) use request::no_scope;
 
 /// Bytes that a step's headers take, as a rule.
 const HEADERS: usize = 64;
@@ -119,6 +122,15 @@ impl From<Interrupted> for ShapeError {
     }
 }
 
+impl From<Lost> for ShapeError {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Overloaded => Self::Overloaded,
+            Lost::Deadline => Self::Deadline,
+        }
+    }
+}
+
 /// Shapes `step` for `message`. Blocks while expressions run, so a step that isn't static is better
 /// given to an [`Evaluator`](crate::evaluator::Evaluator).
 ///
@@ -167,7 +179,7 @@ impl<'a> Evaluation<'a> {
         let scope = if step.needs_scope() {
             request::scope_of(message)
         } else {
-            request::no_scope()
+            no_scope()
         };
         Self {
             step,

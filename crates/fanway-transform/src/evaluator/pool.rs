@@ -6,21 +6,80 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
+use bytes::Bytes;
 use fanway_types::{ByteCount, DeliveryId, Message, StepIndex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{ABANDONED_LIMIT, Params, Witness};
 use crate::meter::contain;
 use crate::plan::CompiledPlan;
+use crate::predicate::{Predicate, PredicateError};
 use crate::shape::{Limits, ShapeError, Shaping, shape};
+
+/// Who waits for an evaluation.
+pub(super) type Answer<T, E> = oneshot::Sender<Result<T, E>>;
 
 /// One evaluation.
 pub(super) struct Job {
-    pub(super) plan: Arc<CompiledPlan>,
-    pub(super) step: StepIndex,
-    pub(super) message: Arc<Message>,
     pub(super) delivery: DeliveryId,
-    pub(super) answer: oneshot::Sender<Result<Shaping, ShapeError>>,
+    pub(super) task: Task,
+}
+
+/// What is evaluated.
+pub(super) enum Task {
+    /// A step's expressions.
+    Shape {
+        plan: Arc<CompiledPlan>,
+        step: StepIndex,
+        message: Arc<Message>,
+        answer: Answer<Shaping, ShapeError>,
+    },
+    /// A predicate.
+    Test {
+        predicate: Predicate,
+        body: Bytes,
+        answer: Answer<bool, PredicateError>,
+    },
+}
+
+/// What came of it, for who waits.
+enum Done {
+    Shaped(Answer<Shaping, ShapeError>, Result<Shaping, ShapeError>),
+    Tested(Answer<bool, PredicateError>, Result<bool, PredicateError>),
+}
+
+impl Task {
+    fn run(self, limits: &Limits) -> Done {
+        match self {
+            Self::Shape {
+                plan,
+                step,
+                message,
+                answer,
+            } => {
+                let shaping = contain(|| shape(plan.step(step), &message, limits));
+                Done::Shaped(answer, shaping.unwrap_or_else(|thrown| Err(thrown.into())))
+            }
+            Self::Test {
+                predicate,
+                body,
+                answer,
+            } => {
+                let verdict = contain(|| predicate.test(&body, limits));
+                Done::Tested(answer, verdict.unwrap_or_else(|thrown| Err(thrown.into())))
+            }
+        }
+    }
+}
+
+impl Done {
+    /// Tells who waits, where somebody still does.
+    fn tell(self) {
+        match self {
+            Self::Shaped(answer, shaping) => drop(answer.send(shaping)),
+            Self::Tested(answer, verdict) => drop(answer.send(verdict)),
+        }
+    }
 }
 
 /// Names an evaluation that was begun.
@@ -154,11 +213,11 @@ impl Worker {
                 job,
                 permit,
             } = assigned;
-            let result = self.evaluate(&job);
+            let done = self.evaluate(job);
             if !self.put_back(number, permit) {
                 return;
             }
-            let _waiter_gone = job.answer.send(result);
+            done.tell();
         }
     }
 
@@ -170,11 +229,11 @@ impl Worker {
             .ok()
     }
 
-    fn evaluate(&self, job: &Job) -> Result<Shaping, ShapeError> {
+    fn evaluate(&self, job: Job) -> Done {
         self.witness.began(self.slot, job.delivery);
-        let result = contain(|| shape(job.plan.step(job.step), &job.message, &self.limits));
+        let done = job.task.run(&self.limits);
         self.witness.ended(self.slot);
-        result?
+        done
     }
 
     /// Notes that an evaluation has ended; false where the thread was replaced meanwhile.

@@ -11,7 +11,7 @@ use fanway_types::{ByteCount, DeliveryId, Message, MessageId, Plan, Request, Ter
 
 use super::{ABANDONED_LIMIT, Evaluator, Params, Witness};
 use crate::plan::CompiledPlan;
-use crate::{Limits, ShapeError, Shaping};
+use crate::{Limits, Predicate, PredicateError, ShapeError, Shaping};
 
 const PARAMS: Params = Params {
     threads: NonZeroUsize::MIN,
@@ -239,4 +239,25 @@ fn the_threads_end_with_the_last_handle() {
         gated.ended.recv().is_err(),
         "no thread holds the witness any more"
     );
+}
+
+#[tokio::test]
+async fn a_predicate_runs_on_the_same_threads_within_the_same_bounds() {
+    let evaluator = Evaluator::start(PARAMS, Arc::new(())).expect("threads");
+    let test = async |source: &str, body: &'static str| {
+        let predicate = Predicate::compile(source).expect("it compiles");
+        let body = Bytes::from_static(body.as_bytes());
+        evaluator.test(predicate, body, delivery()).await
+    };
+    let too_long = test("def f: f; f", "1").await;
+    assert_eq!(too_long, Err(PredicateError::Deadline));
+    let too_deep = test("def f: 1 + f; f", "1").await;
+    assert_eq!(too_deep, Err(PredicateError::Recursion));
+    assert_eq!(test(".ok", r#"{"ok": true}"#).await, Ok(true));
+    assert_eq!(test(".ok", "{}").await, Ok(false));
+    assert!(matches!(
+        test(".", "{").await,
+        Err(PredicateError::Input(_))
+    ));
+    assert_eq!(evaluate(&evaluator, ". + 1").await, Ok(Bytes::from("2")));
 }

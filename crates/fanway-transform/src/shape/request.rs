@@ -25,7 +25,7 @@ pub(super) fn scope_of(message: &Message) -> Scope {
 }
 
 /// The scope of expressions that don't look at it.
-pub(super) fn no_scope() -> Scope {
+pub(crate) fn no_scope() -> Scope {
     let nothing = value(Val::Null);
     Scope {
         request: nothing.clone(),
