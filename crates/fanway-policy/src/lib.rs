@@ -8,4 +8,7 @@
 pub mod breaker;
 pub mod credentials;
 pub mod exchange;
+pub mod pace;
+pub mod quota;
 pub mod retry;
+pub mod statuses;
