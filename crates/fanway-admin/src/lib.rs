@@ -78,6 +78,9 @@ pub struct Params {
     pub registry: Registry,
     /// The largest body that a redrive may have in place of the message's.
     pub largest_body: ByteCount,
+    /// Held by whoever changes what is set for a target, inside of the admin API or outside: what
+    /// is set follows from what was set.
+    pub turn: Arc<Mutex<()>>,
     /// The wall clock.
     pub clock: Clock,
 }
@@ -97,8 +100,6 @@ pub struct Admin {
     params: Params,
     /// What describes it.
     document: Bytes,
-    /// Held by whoever changes what is set for a target.
-    steering: Mutex<()>,
     /// Places of those who listen to events.
     followers: Arc<Semaphore>,
     closing: watch::Sender<bool>,
@@ -111,7 +112,6 @@ impl Admin {
         Self {
             params,
             document: openapi().into(),
-            steering: Mutex::default(),
             followers: Arc::new(Semaphore::new(events::MOST)),
             closing: watch::Sender::new(false),
         }

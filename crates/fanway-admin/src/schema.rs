@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use fanway_store::change::Force;
+use fanway_store::change::{Cause, Force};
 use fanway_store::job::{Include, State};
 use fanway_types::{AgainCause, DeadReason, DeliveryState, HeldBy, MessageState};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -60,6 +60,9 @@ texts! {
     /// What a breaker does: what follows from the target's answers, or what an operator says.
     ForceWord = ObjectBuilder::new()
         .enum_values(Some([Force::Auto, Force::Open, Force::Closed].map(Force::as_str)));
+    /// What a pause came from: an operator, or a 410 of the target's.
+    PauseCauseWord = ObjectBuilder::new()
+        .enum_values(Some([Cause::Operator, Cause::Gone].map(Cause::as_str)));
     /// Where a redrive stands.
     RedriveWord = ObjectBuilder::new().enum_values(Some(
         [State::Running, State::Paused, State::Done, State::Cancelled].map(State::as_str),

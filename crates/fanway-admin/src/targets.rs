@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use fanway_store::Backlog;
-use fanway_store::change::{Control, Force, Pause};
+use fanway_store::change::{Cause, Control, Force, Pause};
 use fanway_types::{HeldBy, TargetName, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -46,7 +46,7 @@ pub(crate) struct Target {
     /// What an operator has its breaker do.
     #[schema(value_type = schema::ForceWord)]
     force: Force,
-    /// The pause that an operator has set.
+    /// The pause that an operator has set, or that follows from a 410.
     paused: Option<Paused>,
     /// Deliveries that are being shaped or attempted.
     in_flight: usize,
@@ -99,8 +99,11 @@ pub(crate) struct Paused {
     /// Since when.
     #[schema(value_type = schema::Time)]
     since: Timestamp,
-    /// Why, in the operator's words; may be empty.
+    /// Why, in words; may be empty.
     reason: String,
+    /// What it came from.
+    #[schema(value_type = schema::PauseCauseWord)]
+    cause: Cause,
 }
 
 impl Target {
@@ -127,6 +130,7 @@ impl Target {
             paused: control.pause.map(|pause| Paused {
                 since: pause.since,
                 reason: pause.reason,
+                cause: pause.cause,
             }),
             in_flight: lane.map_or(0, |lane| lane.in_flight),
             pending: waiting.pending,
@@ -205,6 +209,9 @@ impl Steer {
                 Some(Pause {
                     since: earlier.map_or(now, |pause| pause.since),
                     reason: reason.to_owned(),
+                    // Also of one that wasn't: from now on it is the operator's.
+                    cause: Cause::Operator,
+                    address: None,
                 })
             }
         };
@@ -263,7 +270,7 @@ pub(crate) async fn steer(
     let reason = reason(&wanted.reason)?;
     let (target, _) = admin.lane(&name).ok_or_else(|| unknown(&name))?;
     // What is set follows from what was set: one change at a time.
-    let _turn = admin.steering.lock().await;
+    let _turn = admin.params.turn.lock().await;
     let before = controls(&admin).await?.remove(&target).unwrap_or_default();
     let now = admin.now();
     let after = wanted.applied(&before, reason, now);

@@ -6,7 +6,7 @@ use fanway_policy as policy;
 
 use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Least, Section};
-use crate::targets::{Sign, Timeouts, breaker, retry, sign, timeouts};
+use crate::targets::{Counts, Sign, Timeouts, breaker, retry, sign, timeouts};
 
 /// What stands under `callbacks`: for each origin that senders name in `Fanway-Callback`.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Callbacks {
     pub sign: Option<Sign>,
     /// How long an attempt may take.
     pub timeouts: Timeouts,
+    /// What answers count as. A 410 is final, since an origin isn't one address.
+    pub counts: Counts,
     /// When a failed attempt is made again.
     pub retry: policy::retry::Params,
     /// When an origin's lane is held because it is unwell.
@@ -95,10 +97,12 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<Callbacks> {
     let breaker = fields.section("breaker", breaker::read);
     let concurrency = fields.value("concurrency");
     let origins = fields.value("origins");
+    let (retry, retried) = retry?;
     Some(Callbacks {
         sign: sign?,
         timeouts: timeouts?,
-        retry: retry?,
+        counts: Counts::of_retried(retried),
+        retry,
         breaker: breaker?,
         concurrency: concurrency?,
         origins: origins?,

@@ -73,6 +73,10 @@ pub(crate) enum Kind {
         most: f64,
     },
     Choice(&'static [&'static str]),
+    /// A status, a class or a range of them.
+    Statuses,
+    /// The same, or a preset or word for what is worth another attempt.
+    Worth,
     /// The name of a route, target or step.
     Name,
     Method,
@@ -151,6 +155,13 @@ impl Kind {
             Self::Count { least, most } => format!("a whole number from {least} to {most}"),
             Self::Number { least, most } => format!("a number from {least} to {most}"),
             Self::Choice(words) => one_of(words),
+            Self::Statuses => {
+                "a status such as 409, a class such as 5xx, or a range such as 520-529".to_owned()
+            }
+            Self::Worth => format!(
+                "transient, knative, standard-webhooks, unanswered, or {}",
+                Self::Statuses.words()
+            ),
             Self::Name => {
                 "a name: a lower-case letter, then lower-case letters, digits and `_`".to_owned()
             }
@@ -203,6 +214,11 @@ impl Kind {
                 .map(|word| format!("`{word}`"))
                 .collect::<Vec<_>>()
                 .join(", "),
+            Self::Statuses => "status, class or range".to_owned(),
+            Self::Worth => {
+                "`transient`, `knative`, `standard-webhooks`, `unanswered`, status, class or range"
+                    .to_owned()
+            }
             Self::Name => "name".to_owned(),
             Self::Method => "method".to_owned(),
             Self::PathTemplate => "path".to_owned(),

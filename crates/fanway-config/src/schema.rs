@@ -79,6 +79,17 @@ fn default(text: &str, kind: &Kind) -> Value {
     }
 }
 
+/// A status as a number, or statuses as a text; `words` are what else may stand there.
+fn statuses(words: &str) -> Value {
+    let pattern = format!("^[1-9]xx$|^[1-9][0-9]{{2}}(-[1-9][0-9]{{2}})?${words}|{REFERENCE}");
+    json!({
+        "anyOf": [
+            { "type": "integer", "minimum": 100, "maximum": 999 },
+            { "type": "string", "pattern": pattern },
+        ],
+    })
+}
+
 fn kind(kind: &Kind) -> Map<String, Value> {
     let schema = match kind {
         Kind::Address
@@ -117,6 +128,8 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         Kind::Choice(words) => or_reference(
             &json!({ "enum": words.iter().flat_map(|word| spellings(word)).collect::<Vec<_>>() }),
         ),
+        Kind::Statuses => statuses(""),
+        Kind::Worth => statuses("|^(transient|knative|standard-webhooks|unanswered)$"),
         Kind::Templates => {
             json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } })
         }

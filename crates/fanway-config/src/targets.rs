@@ -1,6 +1,7 @@
 //! `targets`: the APIs that Fanway calls, with their addresses, credentials and policies.
 
 pub(crate) mod breaker;
+pub(crate) mod counts;
 mod credentials;
 mod known;
 pub(crate) mod retry;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use fanway_policy as policy;
 use fanway_types::TargetName;
+use sha2::{Digest, Sha256};
 
 use crate::check::{Check, Finding};
 use crate::fields::Fields;
@@ -23,6 +25,7 @@ use crate::problem::Code;
 use crate::url::HttpUrl;
 use crate::value::{FromText, Refusal};
 use crate::yaml::Entry;
+pub use counts::Counts;
 pub use credentials::Credentials;
 pub(crate) use known::KnownTargets;
 pub use sign::{Sign, SigningKey};
@@ -47,12 +50,24 @@ pub struct Target {
     pub http: Http,
     /// How long a connection is held open without use.
     pub idle: Duration,
+    /// What its answers count as.
+    pub counts: Counts,
     /// When a failed attempt is made again.
     pub retry: policy::retry::Params,
     /// The most attempts at a time.
     pub concurrency: NonZeroUsize,
     /// When the lane is held because the target is unwell.
     pub breaker: policy::breaker::Params,
+}
+
+impl Target {
+    /// A fingerprint of where it is, which doesn't tell where: the address may be a secret.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let digest = Sha256::digest(self.url.as_str().as_bytes());
+        let hex = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
+        hex.collect()
+    }
 }
 
 /// The version of HTTP that a target is called with.
@@ -137,6 +152,12 @@ pub(crate) static SECTION: Section = Section {
             about: "How long a connection is held open without use.",
         },
         Key {
+            name: "success",
+            kind: Kind::Either(&Kind::Program, &counts::SECTION),
+            default: Default::Depends("any 2xx"),
+            about: "Which answers are a success. A jq program is the same as `{ body: … }`.",
+        },
+        Key {
             name: "retry",
             kind: Kind::Section(&retry::SECTION),
             default: Default::Unset,
@@ -199,9 +220,12 @@ fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
     let timeouts = timeouts::read(fields, "timeout");
     let http = fields.value("http");
     let idle = fields.value("idle");
+    let success = counts::read_success(fields);
     let retry = fields.section("retry", retry::read);
     let concurrency = fields.value("concurrency");
     let breaker = fields.section("breaker", breaker::read);
+    let (retry, retried) = retry?;
+    let counts = Counts::of(fields, success?, retried);
     Some(Target {
         url: url?,
         was: was?,
@@ -210,7 +234,8 @@ fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
         timeouts: timeouts?,
         http: http?,
         idle: idle?,
-        retry: retry?,
+        counts: counts?,
+        retry,
         concurrency: concurrency?,
         breaker: breaker?,
     })

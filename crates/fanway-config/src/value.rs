@@ -5,7 +5,6 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fanway_policy::retry::Preset;
 use fanway_types::{
     AllowedOrigin, ByteCount, OriginError, PathTemplate, RouteName, Secret, StepName, TargetName,
 };
@@ -169,12 +168,6 @@ impl FromText for Secret {
             )),
             text => Ok(Self::new(text.to_owned())),
         }
-    }
-}
-
-impl FromText for Preset {
-    fn from_text(text: &str, _: &Kind) -> Result<Self, Refusal> {
-        expected(text.parse().ok())
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use fanway_store::change::{Control, Force};
+use fanway_store::change::{Cause, Control, Force};
 use fanway_types::{ByteCount, HeldBy, TargetName, Timestamp};
 
 use crate::steering::{Settings, Steering, Told};
@@ -52,7 +52,7 @@ impl Handle {
     /// Gives the lane what a new config says of its target. Attempts in flight finish with what
     /// they began with.
     pub fn reconfigure(&self, settings: Settings) {
-        let told = |told: &mut Told| told.settings = Some(settings);
+        let told = |told: &mut Told| told.settings = Some(Box::new(settings));
         self.shared.steering.tell(told);
     }
 
@@ -86,8 +86,8 @@ pub struct Snapshot {
     pub breaker: Breaker,
     /// What an operator has the breaker do.
     pub force: Force,
-    /// Whether an operator has paused the target.
-    pub pause: bool,
+    /// Why the target is paused, where it is.
+    pub pause: Option<Cause>,
     /// Deliveries that are being shaped or attempted.
     pub in_flight: usize,
     /// Other deliveries in its window.

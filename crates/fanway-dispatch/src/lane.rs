@@ -6,6 +6,7 @@
 //! timer, for the earliest thing that is waited for, however many deliveries wait.
 
 mod change;
+mod check;
 mod detail;
 mod flight;
 mod gate;
@@ -42,11 +43,13 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::Clock;
+use crate::counts::Counts;
 use crate::handle::Handle;
 use crate::metrics::LaneMetrics;
 use crate::plans::{Known, Plans};
 use crate::shutdown::{Shutdown, Stage};
 use crate::steering::{Settings, Told};
+use check::Look;
 use flight::{Flight, Landed};
 use gate::{Gate, Now};
 use horizon::Horizon;
@@ -72,6 +75,8 @@ pub struct Params {
     pub name: TargetName,
     /// The target.
     pub target: Arc<dyn Target>,
+    /// What its answers count as.
+    pub counts: Counts,
     /// The bounds of its retries.
     pub retry: retry::Params,
     /// When its breaker opens.
@@ -103,6 +108,7 @@ pub struct Params {
 pub struct Lane {
     name: TargetName,
     target: Arc<dyn Target>,
+    look: Look,
     concurrency: usize,
     store: Arc<dyn Store>,
     reader: Box<dyn fanway_store::Lane>,
@@ -166,12 +172,18 @@ impl Lane {
         let mut rng = params.rng;
         let retry = bounded(&params.retry);
         let horizon = Horizon::new(longest_wait(&retry, &params.breaker));
+        let rules = gate::Params {
+            answers: params.counts.rules.clone(),
+            retry,
+            breaker: params.breaker,
+        };
         let gate_rng = StdRng::seed_from_u64(rng.next_u64());
         let handle = Handle::new(params.name.clone());
         let lane = Self {
             reader: params.store.lane(&params.name)?,
             name: params.name,
             target: params.target,
+            look: Look::new(&params.counts, &params.evaluator),
             concurrency: params.concurrency.get(),
             store: params.store,
             plans: params.plans,
@@ -181,7 +193,7 @@ impl Lane {
             clock: params.clock,
             rng,
             handle: handle.clone(),
-            gate: Gate::new(retry, params.breaker, &params.control, gate_rng, now),
+            gate: Gate::new(rules, &params.control, gate_rng, now),
             window: Window::new(params.window),
             horizon,
             flights: FuturesUnordered::new(),
@@ -283,7 +295,7 @@ impl Lane {
             self.gate.control(&control);
         }
         if let Some(settings) = settings {
-            self.reconfigure(settings);
+            self.reconfigure(*settings);
         }
         if self.gate.is_closed() {
             self.window.release_probes();
@@ -293,15 +305,22 @@ impl Lane {
     fn reconfigure(&mut self, settings: Settings) {
         let Settings {
             target,
+            counts,
             retry,
             breaker,
             concurrency,
         } = settings;
         let retry = bounded(&retry);
         self.target = target;
+        self.look = Look::new(&counts, &self.evaluator);
         self.concurrency = concurrency.get();
         self.horizon.set_longest(longest_wait(&retry, &breaker));
-        self.gate.reconfigure(retry, breaker, Instant::now());
+        let rules = gate::Params {
+            answers: counts.rules,
+            retry,
+            breaker,
+        };
+        self.gate.reconfigure(rules, Instant::now());
     }
 
     fn now(&self) -> Now {

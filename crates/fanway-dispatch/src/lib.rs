@@ -10,6 +10,7 @@
 //! [`Plans::set_current`].
 
 mod clock;
+mod counts;
 pub mod handle;
 pub mod lane;
 pub mod metrics;
@@ -18,6 +19,7 @@ mod shutdown;
 mod steering;
 
 pub use clock::Clock;
+pub use counts::Counts;
 pub use handle::Handle;
 pub use lane::{Lane, Stamp, outgoing};
 pub use metrics::Metrics;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use fanway_store::change::Cause;
 use fanway_types::TargetName;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -25,6 +26,9 @@ pub const IN_FLIGHT: &str = "fanway_target_in_flight";
 pub const WAITING: &str = "fanway_target_window_waiting";
 /// Where the breaker stands, by target: 0 closed, 1 half-open, 2 open.
 pub const BREAKER_STATE: &str = "fanway_target_breaker_state";
+
+/// Whether a target is paused, by target: 0 no, 1 by an operator, 2 since it has answered 410.
+pub const PAUSED: &str = "fanway_target_paused";
 
 /// The upper bounds of the duration's buckets, in seconds.
 const BUCKETS: [f64; 13] = [
@@ -51,6 +55,7 @@ pub(crate) enum AttemptEnd {
     Pushback,
     Credentials,
     Unsendable,
+    Gone,
 }
 
 impl AttemptEnd {
@@ -62,6 +67,7 @@ impl AttemptEnd {
             Self::Pushback => "pushback",
             Self::Credentials => "credentials",
             Self::Unsendable => "unsendable",
+            Self::Gone => "gone",
         }
     }
 }
@@ -74,6 +80,7 @@ pub struct Metrics {
     in_flight: Family<TargetLabel, Gauge>,
     waiting: Family<TargetLabel, Gauge>,
     breaker: Family<TargetLabel, Gauge>,
+    paused: Family<TargetLabel, Gauge>,
 }
 
 impl Metrics {
@@ -86,6 +93,7 @@ impl Metrics {
             in_flight: Family::default(),
             waiting: Family::default(),
             breaker: Family::default(),
+            paused: Family::default(),
         };
         registry.register(ATTEMPTS, "Attempts by outcome", metrics.attempts.clone());
         registry.register(
@@ -107,6 +115,11 @@ impl Metrics {
             BREAKER_STATE,
             "0 closed, 1 half-open, 2 open",
             metrics.breaker.clone(),
+        );
+        registry.register(
+            PAUSED,
+            "0 not, 1 by an operator, 2 since the target has answered 410",
+            metrics.paused.clone(),
         );
         metrics
     }
@@ -132,10 +145,12 @@ impl Metrics {
             pushback: attempts(AttemptEnd::Pushback),
             credentials: attempts(AttemptEnd::Credentials),
             unsendable: attempts(AttemptEnd::Unsendable),
+            gone: attempts(AttemptEnd::Gone),
             seconds: self.seconds.get_or_create_owned(&label),
             in_flight: self.in_flight.get_or_create_owned(&label),
             waiting: self.waiting.get_or_create_owned(&label),
             breaker: self.breaker.get_or_create_owned(&label),
+            paused: self.paused.get_or_create_owned(&label),
         }
     }
 }
@@ -149,10 +164,12 @@ pub struct LaneMetrics {
     pushback: Counter,
     credentials: Counter,
     unsendable: Counter,
+    gone: Counter,
     seconds: Histogram,
     in_flight: Gauge,
     waiting: Gauge,
     breaker: Gauge,
+    paused: Gauge,
 }
 
 impl LaneMetrics {
@@ -164,6 +181,7 @@ impl LaneMetrics {
             AttemptEnd::Pushback => &self.pushback,
             AttemptEnd::Credentials => &self.credentials,
             AttemptEnd::Unsendable => &self.unsendable,
+            AttemptEnd::Gone => &self.gone,
         };
         counter.inc();
         self.seconds.observe(took.as_secs_f64());
@@ -177,6 +195,11 @@ impl LaneMetrics {
             Breaker::Closed => 0,
             Breaker::HalfOpen => 1,
             Breaker::Open => 2,
+        });
+        self.paused.set(match snapshot.pause {
+            None => 0,
+            Some(Cause::Operator) => 1,
+            Some(Cause::Gone) => 2,
         });
     }
 }

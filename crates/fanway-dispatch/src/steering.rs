@@ -12,11 +12,15 @@ use fanway_store::change::Control;
 use fanway_target::Target;
 use futures_util::task::AtomicWaker;
 
+use crate::counts::Counts;
+
 /// What a config says of a target.
 #[derive(Clone)]
 pub struct Settings {
     /// The target.
     pub target: Arc<dyn Target>,
+    /// What its answers count as.
+    pub counts: Counts,
     /// The bounds of its retries.
     pub retry: retry::Params,
     /// When its breaker opens.
@@ -29,7 +33,7 @@ pub struct Settings {
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) control: Option<Control>,
-    pub(crate) settings: Option<Settings>,
+    pub(crate) settings: Option<Box<Settings>>,
 }
 
 /// The place where it is left for the lane.

@@ -4,6 +4,7 @@
 //! that it may be, since that clears a backlog soonest and with the fewest calls
 //! (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,8 +25,6 @@ pub struct Params {
     pub attempts: NonZeroU32,
     /// Time that attempts and the waits between them may take before the delivery is dead.
     pub give_up_after: Duration,
-    /// Which failures are worth another attempt.
-    pub on: Preset,
     /// The longest pause that a `Retry-After` is obeyed for.
     pub max_pause: Duration,
 }
@@ -38,7 +37,6 @@ impl Default for Params {
             max: Duration::from_secs(3600),
             attempts: NonZeroU32::new(100).expect("100 is not 0"),
             give_up_after: Duration::from_secs(3 * 24 * 3600),
-            on: Preset::Transient,
             max_pause: Duration::from_secs(3600),
         }
     }
@@ -160,8 +158,8 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Whether an answer with this status is worth another attempt. What no preset decides (2xx,
-    /// 401, 407, 429) is decided in [`exchange`](crate::exchange).
+    /// Whether an answer with this status is worth another attempt, where
+    /// [`exchange`](crate::exchange) asks: not of a success, nor of 401, 407 and 429.
     #[must_use]
     pub fn retries(self, status: u16) -> bool {
         match self {
@@ -169,6 +167,16 @@ impl Preset {
             Self::Knative => matches!(status, 404 | 409 | 429 | 500..=599),
             Self::StandardWebhooks => !matches!(status, 200..=299 | 410),
         }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transient => "transient",
+            Self::Knative => "knative",
+            Self::StandardWebhooks => "standard-webhooks",
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use fanway_target::http::Roots;
 use fanway_transform::evaluator::{self, Evaluator};
 use fanway_types::{DeliveryId, MemoryBudget};
 use prometheus_client::registry::Registry;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::core::Core;
 use crate::crew::{Crew, Kit};
@@ -54,6 +54,8 @@ struct Views {
     plans: RoutePlans,
     steering: Steering,
     readiness: Readiness,
+    /// Held by whoever changes what is set for a target.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Assembly {
@@ -73,6 +75,7 @@ impl Assembly {
             plans: RoutePlans::default(),
             steering,
             readiness: Readiness::default(),
+            turn: Arc::default(),
         };
         views.plans.set(parts::route_plans(&self.config));
         let ingress = self.ingress(&prepared, &views.lanes)?;
@@ -87,6 +90,7 @@ impl Assembly {
             plans: views.plans.clone(),
             files,
             steering: views.steering.clone(),
+            turn: Arc::clone(&views.turn),
         };
         self.log_start(addresses, cores.len());
         let foreman = Foreman::begin(crew, told, orders, prepared).await?;
@@ -219,6 +223,7 @@ impl Assembly {
             readiness: views.readiness,
             registry: self.registry,
             largest_body: self.config.server.max_body,
+            turn: views.turn,
             clock: Clock::system(),
         });
         let address = bound.address();

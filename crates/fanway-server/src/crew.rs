@@ -150,6 +150,7 @@ impl Crew {
         let (lane, handle) = Lane::open(lane::Params {
             name: target.clone(),
             target: settings.target,
+            counts: settings.counts,
             retry: settings.retry,
             breaker: settings.breaker,
             concurrency: settings.concurrency,

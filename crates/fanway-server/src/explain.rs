@@ -25,7 +25,7 @@ use prometheus_client::registry::Registry;
 
 pub use document::{
     Body, Breaker, Checked, Explained, Expression, Key, Notices, Outgoing, Policy, Problem, Retry,
-    Said, Step, Terms, Timeouts, Tried, Who,
+    Said, Step, Success, Terms, Timeouts, Tried, Who,
 };
 
 use crate::lanes::Lanes;

@@ -17,11 +17,12 @@ use fanway_store::change::{Audit, Control};
 use fanway_store::{Error, Store};
 use fanway_target::http::Roots;
 use fanway_types::TargetName;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use crate::changes::{Files, Named};
 use crate::crew::Crew;
+use crate::gone::Gone;
 use crate::group::Ended;
 use crate::lanes::{Lanes, RoutePlans};
 use crate::origins::{Changes, Origins};
@@ -40,6 +41,7 @@ pub(crate) struct Foreman {
     told: Told,
     orders: mpsc::Receiver<Order>,
     origins: Origins,
+    gone: Gone,
     ticks: Interval,
     config: Arc<Config>,
     previous: Option<Arc<Config>>,
@@ -55,6 +57,8 @@ pub(crate) struct Told {
     pub(crate) plans: RoutePlans,
     pub(crate) files: watch::Sender<Files>,
     pub(crate) steering: Steering,
+    /// Held by whoever changes what is set for a target.
+    pub(crate) turn: Arc<Mutex<()>>,
 }
 
 impl Foreman {
@@ -68,8 +72,11 @@ impl Foreman {
         orders: mpsc::Receiver<Order>,
         prepared: Prepared,
     ) -> Result<Self, StartError> {
-        let controls = told.store.controls().await?;
+        let turn = Arc::clone(&told.turn);
+        let gone = Gone::new(Arc::clone(&told.store), told.lanes.clone(), turn);
         let config = prepared.config;
+        gone.resume_moved(&config).await?;
+        let controls = told.store.controls().await?;
         crew.change(prepared.settings, adopted(&config), &controls)?;
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -78,6 +85,7 @@ impl Foreman {
             told,
             orders,
             origins: Origins::default(),
+            gone,
             ticks,
             config,
             previous: None,
@@ -95,7 +103,10 @@ impl Foreman {
                     self.obey(order).await;
                     None
                 }
-                _ = self.ticks.tick() => self.look_for_origins().await,
+                _ = self.ticks.tick() => {
+                    self.gone.keep(&self.config).await;
+                    self.look_for_origins().await
+                }
             };
             if let Some(ended) = ended {
                 return ended;
@@ -145,6 +156,7 @@ impl Foreman {
 
     /// Whoever gave an order may have gone away; it is done all the same.
     async fn obey(&mut self, order: Order) {
+        self.gone.keep(&self.config).await;
         match order {
             Order::Reload(why, answer) => {
                 let done = self.reload(why).await;
@@ -169,9 +181,12 @@ impl Foreman {
         }
     }
 
-    /// Tells lanes that were just opened what was set for their targets since it was read for
-    /// them: who set it found no lane to tell. Done when nothing more has been set meanwhile.
+    /// Resumes targets that were gone and have moved, and tells lanes that were just opened what
+    /// was set for their targets since it was read for them: who set it found no lane to tell. Done when nothing more has been set meanwhile.
     async fn agree_on_controls(&self) {
+        if let Err(error) = self.gone.resume_moved(&self.config).await {
+            tracing::error!(%error, "targets that have moved can't be resumed");
+        }
         let mut told = None;
         loop {
             let set = match self.told.store.controls().await {
@@ -417,6 +432,7 @@ mod tests {
                 plans: RoutePlans::default(),
                 files: watch::channel(None).0,
                 steering: steering.clone(),
+                turn: Arc::default(),
             };
             let crew = Crew::new(kit, lanes);
             let foreman = Self::begin(crew, told, orders, prepared).await;

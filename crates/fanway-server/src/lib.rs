@@ -22,6 +22,7 @@ mod core;
 mod crew;
 pub mod explain;
 mod foreman;
+mod gone;
 mod group;
 mod lanes;
 mod listener;

@@ -7,12 +7,14 @@ use std::time::SystemTime;
 
 use fanway_admin::steering::Generation;
 use fanway_config::{self as config, Config};
-use fanway_dispatch::Settings;
+use fanway_dispatch::{Counts, Settings};
 use fanway_ingress::{BodyKind, Idempotency, Limits, RouteParams, Table};
 use fanway_journal::fs::RealFs;
+use fanway_policy::exchange::Rules;
 use fanway_store_local::{self as local, Syncing, Turns, largest_message};
 use fanway_target::Target;
 use fanway_target::http::{self, HttpTarget, Roots, Version};
+use fanway_transform::Predicate;
 use fanway_transform::plan::CompiledPlan;
 use fanway_types::{MemoryBudget, Plan, RouteName, TargetName, Timestamp};
 
@@ -151,6 +153,7 @@ pub(crate) fn settings(
 ) -> Result<Settings, StartError> {
     Ok(Settings {
         target: http_target(name, called(target, roots))?,
+        counts: counts(&target.counts),
         retry: target.retry.clone(),
         breaker: target.breaker.clone(),
         concurrency: target.concurrency,
@@ -192,12 +195,28 @@ pub(crate) fn origin(
         idle: http::Params::DEFAULT_IDLE,
         roots: roots.clone(),
     };
+    let counts = counts(&callbacks.counts);
     Ok(Settings {
         target: http_target(name, called)?,
+        counts: Counts {
+            // One address that is gone says nothing of the origin's others.
+            rules: counts.rules.never_disabling(),
+            ..counts
+        },
         retry: callbacks.retry.clone(),
         breaker: callbacks.breaker.clone(),
         concurrency: callbacks.concurrency,
     })
+}
+
+fn counts(counts: &config::Counts) -> Counts {
+    let compile = |body: &String| {
+        Predicate::compile(body).expect("the config takes no predicate that doesn't compile")
+    };
+    Counts {
+        rules: Rules::new(&counts.answers),
+        body: counts.body.as_ref().map(compile),
+    }
 }
 
 fn http_target(name: &TargetName, params: http::Params) -> Result<Arc<dyn Target>, StartError> {

@@ -95,8 +95,42 @@ pub struct Control {
 pub struct Pause {
     /// Since when.
     pub since: Timestamp,
-    /// Why, in the operator's words; may be empty.
+    /// Why, in words; may be empty.
     pub reason: String,
+    /// What it came from.
+    #[serde(default, skip_serializing_if = "Cause::is_operator")]
+    pub cause: Cause,
+    /// A fingerprint of the target's address as it was then, where another address ends the pause.
+    /// Not the address, which may be a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// What a pause came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// An operator has set it.
+    #[default]
+    Operator,
+    /// The target has answered 410, by which it says that it wants nothing any more.
+    Gone,
+}
+
+impl Cause {
+    /// The word for it, as users see it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Gone => "gone",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    fn is_operator(&self) -> bool {
+        *self == Self::Operator
+    }
 }
 
 /// What a breaker does.

@@ -39,11 +39,61 @@ pub enum Capture {
     Nothing,
     /// The first [`EXCERPT_LIMIT`](Capture::EXCERPT_LIMIT) bytes of an answer that isn't a 2xx.
     OnFailure,
+    /// The same of any answer.
+    Excerpt,
+    /// All of it, where it is no more than [`WHOLE_LIMIT`](Capture::WHOLE_LIMIT) bytes.
+    Whole,
 }
 
 impl Capture {
     /// The longest excerpt, in bytes.
     pub const EXCERPT_LIMIT: usize = 1024;
+
+    /// The longest body that is captured whole, in bytes: 64 KiB.
+    pub const WHOLE_LIMIT: usize = 64 << 10;
+}
+
+/// What was captured of an answer's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Captured {
+    /// Nothing was wanted.
+    Nothing,
+    /// Its beginning, which may be all of it.
+    Beginning(Bytes),
+    /// All of it.
+    Whole(Bytes),
+    /// The beginning of one that was wanted whole, and is longer than [`Capture::WHOLE_LIMIT`].
+    TooLong(Bytes),
+    /// The beginning of one that was wanted whole, and broke off or wasn't there in time.
+    Broken(Bytes),
+}
+
+impl Captured {
+    /// The bytes that there are.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Nothing => None,
+            Self::Beginning(bytes)
+            | Self::Whole(bytes)
+            | Self::TooLong(bytes)
+            | Self::Broken(bytes) => Some(bytes),
+        }
+    }
+}
+
+/// What an answer's head says of the target's own limits: each field as it came, where it is text.
+/// Several lines of one are joined by commas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// `RateLimit` (draft-ietf-httpapi-ratelimit-headers-09).
+    pub limit: Option<Box<str>>,
+    /// `RateLimit-Policy`.
+    pub policy: Option<Box<str>>,
+    /// `X-RateLimit-Remaining`.
+    pub remaining: Option<Box<str>>,
+    /// `X-RateLimit-Reset`.
+    pub reset: Option<Box<str>>,
 }
 
 /// How an attempt ended.
@@ -65,8 +115,10 @@ pub enum Exchange {
         status: u16,
         /// The first `Retry-After`, as it came, where it is text.
         retry_after: Option<Box<str>>,
-        /// The beginning of the body, where [`Capture`] asked for it.
-        excerpt: Option<Bytes>,
+        /// What the target says of its limits, where it says anything.
+        limits: Option<Box<Limits>>,
+        /// What [`Capture`] asked for of the body.
+        body: Captured,
     },
     /// There was no answer.
     Failed {

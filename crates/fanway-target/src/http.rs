@@ -14,6 +14,7 @@ mod exchange;
 mod failure;
 mod http1;
 mod http2;
+mod noted;
 mod pool;
 mod preview;
 mod request;

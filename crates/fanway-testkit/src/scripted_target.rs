@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanway_target::{Answer, AttemptRequest, Exchange, FailureKind, Sent, Target};
+use fanway_target::{
+    Answer, AttemptRequest, Captured, Exchange, FailureKind, Limits, Sent, Target,
+};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
@@ -25,7 +27,8 @@ impl Reply {
             exchange: Exchange::Answered {
                 status,
                 retry_after: None,
-                excerpt: None,
+                limits: None,
+                body: Captured::Nothing,
             },
         }
     }
@@ -70,9 +73,30 @@ impl Reply {
 
     /// The same, with the beginning of an answer's body.
     #[must_use]
-    pub fn with_body(mut self, body: &'static [u8]) -> Self {
-        if let Exchange::Answered { excerpt, .. } = &mut self.exchange {
-            *excerpt = Some(Bytes::from_static(body));
+    pub fn with_body(self, body: &'static [u8]) -> Self {
+        self.with_captured(Captured::Beginning(Bytes::from_static(body)))
+    }
+
+    /// The same, with an answer's whole body.
+    #[must_use]
+    pub fn with_whole_body(self, body: &'static [u8]) -> Self {
+        self.with_captured(Captured::Whole(Bytes::from_static(body)))
+    }
+
+    /// The same, with this of an answer's body.
+    #[must_use]
+    pub fn with_captured(mut self, captured: Captured) -> Self {
+        if let Exchange::Answered { body, .. } = &mut self.exchange {
+            *body = captured;
+        }
+        self
+    }
+
+    /// The same, with this said of the target's limits.
+    #[must_use]
+    pub fn with_limits(mut self, said: Limits) -> Self {
+        if let Exchange::Answered { limits, .. } = &mut self.exchange {
+            *limits = Some(Box::new(said));
         }
         self
     }

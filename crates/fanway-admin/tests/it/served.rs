@@ -82,6 +82,7 @@ impl Served {
             readiness: readiness.clone(),
             registry: Registry::default(),
             largest_body: ByteCount::new(60_000),
+            turn: Arc::default(),
             clock,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

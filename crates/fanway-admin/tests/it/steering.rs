@@ -1,7 +1,7 @@
 //! Targets that are paused or forced, and the config that is in use.
 
 use fanway_store::Store;
-use fanway_store::change::{Control, Force, Pause};
+use fanway_store::change::{Cause, Control, Force, Pause};
 use hyper::Request;
 
 use crate::served::{NOW, Served};
@@ -11,6 +11,8 @@ fn paused(reason: &str) -> Control {
         pause: Some(Pause {
             since: NOW,
             reason: reason.to_owned(),
+            cause: Cause::Operator,
+            address: None,
         }),
         breaker: Force::Auto,
     }

@@ -95,7 +95,7 @@ fn numbers_and_words_stay_within_their_bounds() {
     );
     check(
         &with_target("retry: { on: always }"),
-        "4:18: expected transient, knative or standard-webhooks, found \"always\" [FW0105]",
+        "4:18: expected transient, knative, standard-webhooks, unanswered, or a status such as 409, a class such as 5xx, or a range such as 520-529; or a list of that, found \"always\" [FW0105]",
     );
     check(
         &with_target("idle:"),

@@ -4,29 +4,34 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use fanway_target::Exchange;
+use fanway_target::{Capture, Captured, Exchange};
 use fanway_types::Outcome;
 
 /// What an operator has to know of a redirect, whose body rarely says more than the status.
 const NOT_FOLLOWED: &str = "redirects are not followed";
 
-/// What is written down of an attempt that wasn't a success: the error, or the beginning of the
-/// answer's body. `None` where the answer had none, and was no redirect.
-pub(super) fn of_exchange(exchange: &Exchange) -> Option<Arc<str>> {
+/// What is written down of an attempt that wasn't a success: `why` not, where something is to be
+/// said to that, and the error, or the beginning of the answer's body. `None` where there is
+/// nothing of it.
+pub(super) fn of_exchange(exchange: &Exchange, why: Option<&str>) -> Option<Arc<str>> {
     match exchange {
-        Exchange::Answered {
-            status, excerpt, ..
-        } => {
-            let excerpt = excerpt.as_ref().filter(|body| !body.is_empty());
-            let excerpt = excerpt.map(|body| String::from_utf8_lossy(body));
-            match (is_redirect(*status), excerpt) {
-                (true, Some(excerpt)) => Some(of_text(&format!("{NOT_FOLLOWED}: {excerpt}"))),
-                (true, None) => Some(NOT_FOLLOWED.into()),
-                (false, excerpt) => excerpt.map(|excerpt| of_text(&excerpt)),
+        Exchange::Answered { status, body, .. } => {
+            let why = why.or(is_redirect(*status).then_some(NOT_FOLLOWED));
+            match (why, excerpt(body)) {
+                (Some(why), Some(excerpt)) => Some(of_text(&format!("{why}: {excerpt}"))),
+                (Some(why), None) => Some(of_text(why)),
+                (None, excerpt) => excerpt.map(|excerpt| of_text(&excerpt)),
             }
         }
         Exchange::Failed { detail, .. } => Some(of_text(detail)),
     }
+}
+
+/// The beginning of a body, where there is any.
+fn excerpt(body: &Captured) -> Option<Cow<'_, str>> {
+    let body = body.bytes().filter(|body| !body.is_empty())?;
+    let length = body.len().min(Capture::EXCERPT_LIMIT);
+    Some(String::from_utf8_lossy(&body[..length]))
 }
 
 fn is_redirect(status: u16) -> bool {
@@ -57,18 +62,35 @@ fn without_controls(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use fanway_target::Exchange;
+    use fanway_target::{Captured, Exchange};
 
     use super::{of_exchange, of_text};
 
-    #[track_caller]
-    fn check(status: u16, body: &'static [u8], expected: Option<&str>) {
-        let exchange = Exchange::Answered {
+    fn answered(status: u16, body: Captured) -> Exchange {
+        Exchange::Answered {
             status,
             retry_after: None,
-            excerpt: Some(Bytes::from_static(body)),
-        };
-        assert_eq!(of_exchange(&exchange).as_deref(), expected);
+            limits: None,
+            body,
+        }
+    }
+
+    #[track_caller]
+    fn check(status: u16, body: &'static [u8], expected: Option<&str>) {
+        let exchange = answered(status, Captured::Beginning(Bytes::from_static(body)));
+        assert_eq!(of_exchange(&exchange, None).as_deref(), expected);
+    }
+
+    #[test]
+    fn why_it_is_no_success_is_said_before_the_body() {
+        let refused = |body: Captured| of_exchange(&answered(200, body), Some("`success` refuses"));
+        let whole = Captured::Whole(Bytes::from_static(b"{}"));
+        assert_eq!(refused(whole).as_deref(), Some("`success` refuses: {}"));
+        let nothing = refused(Captured::Whole(Bytes::new()));
+        assert_eq!(nothing.as_deref(), Some("`success` refuses"));
+        let long = Captured::TooLong(vec![b'x'; 65_536].into());
+        let long = refused(long).expect("there is a reason");
+        assert_eq!(long.len(), 1024);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A delivery in flight: shaped, then attempted.
+//! A delivery in flight: shaped, then attempted, then its answer tested where that is asked.
 //!
 //! It is a future that the lane drives itself, so that an attempt costs no task.
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use fanway_store::lane::Work;
-use fanway_target::{Answer, Target};
+use fanway_target::{Answer, AttemptRequest, Capture, Target};
 use fanway_transform::evaluator::Evaluator;
 use fanway_transform::plan::CompiledPlan;
 use fanway_transform::{Limits, ShapeError, Shaping, shape};
@@ -15,6 +15,7 @@ use fanway_types::{DeliveryId, Timestamp};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::check::{self, Check, Found, Look, Test};
 use super::gate::Pass;
 use super::request::{Stamp, outgoing};
 use super::{detail, window};
@@ -33,6 +34,8 @@ struct Cargo {
     pass: Pass,
     began: Instant,
     is_called_off: bool,
+    /// What the answer's body has to be, where that is asked.
+    check: Option<Arc<Check>>,
 }
 
 enum Stage {
@@ -40,10 +43,16 @@ enum Stage {
         evaluation: BoxFuture<'static, Result<Shaping, ShapeError>>,
         target: Arc<dyn Target>,
         span: u64,
+        capture: Capture,
         /// When it expires, and by which clock.
         expiry: Option<(Timestamp, Clock)>,
     },
     Attempting(BoxFuture<'static, Answer>),
+    /// Its answer is there, and its body is looked at.
+    Testing {
+        test: Test,
+        answer: Option<Answer>,
+    },
     /// It ended without an attempt.
     Landed(Option<End>),
 }
@@ -63,7 +72,11 @@ pub(super) struct Landed {
 #[derive(Debug)]
 pub(super) enum End {
     /// Its attempt was made.
-    Attempted(Answer),
+    Attempted {
+        answer: Answer,
+        /// What was found of the body, where that isn't a success.
+        found: Option<Box<Found>>,
+    },
     /// The step's `when` says that there is nothing to do.
     Skipped,
     /// The step makes no request of its message.
@@ -82,6 +95,7 @@ pub(super) struct Departure<'a> {
     pub(super) pass: Pass,
     pub(super) plan: &'a Arc<CompiledPlan>,
     pub(super) target: &'a Arc<dyn Target>,
+    pub(super) look: &'a Look,
     pub(super) evaluator: &'a Evaluator,
     pub(super) clock: &'a Clock,
     /// The attempt's own span.
@@ -96,20 +110,23 @@ impl Flight {
             pass,
             plan,
             target,
+            look,
             evaluator,
             clock,
             span,
         } = departure;
+        let capture = look.capture;
         let stage = if usize::from(work.step) >= plan.plan().steps.len() {
             Stage::unshaped("the plan has no such step")
         } else if plan.step(work.step).is_static() {
             let shaping = shape(plan.step(work.step), &work.message, &Limits::default());
-            Stage::shaped(shaping, &work, target, span)
+            Stage::shaped(shaping, &work, target, (span, capture))
         } else {
             Stage::Shaping {
                 evaluation: evaluate(evaluator.clone(), Arc::clone(plan), &work),
                 target: Arc::clone(target),
                 span,
+                capture,
                 expiry: window::expiry(&work).map(|at| (at, clock.clone())),
             }
         };
@@ -118,6 +135,7 @@ impl Flight {
             pass,
             began,
             is_called_off: false,
+            check: look.check.clone(),
         });
         Self { cargo, stage }
     }
@@ -147,7 +165,7 @@ impl Stage {
         shaping: Result<Shaping, ShapeError>,
         work: &Work,
         target: &Arc<dyn Target>,
-        span: u64,
+        (span, capture): (u64, Capture),
     ) -> Self {
         let shaped = match shaping {
             Ok(Shaping::Send(shaped)) => shaped,
@@ -160,7 +178,11 @@ impl Stage {
             number: work.progress.attempts.saturating_add(1),
             span,
         };
-        Self::Attempting(target.attempt(outgoing(shaped, &work.message, stamp)))
+        let request = AttemptRequest {
+            capture,
+            ..outgoing(shaped, &work.message, stamp)
+        };
+        Self::Attempting(target.attempt(request))
     }
 
     fn unshaped(reason: &str) -> Self {
@@ -172,6 +194,7 @@ impl Stage {
             evaluation,
             target,
             span,
+            capture,
             expiry,
         } = self
         {
@@ -184,14 +207,38 @@ impl Stage {
             } else if is_expired {
                 Self::Landed(Some(End::Expired))
             } else {
-                Self::shaped(shaping, &cargo.work, target, *span)
+                Self::shaped(shaping, &cargo.work, target, (*span, *capture))
             };
         }
-        match self {
-            Self::Attempting(attempt) => attempt.as_mut().poll(cx).map(End::Attempted),
-            Self::Landed(end) => Poll::Ready(end.take().expect("a flight lands once")),
-            Self::Shaping { .. } => unreachable!("it was left above"),
+        if let Self::Attempting(attempt) = self {
+            let answer = ready!(attempt.as_mut().poll(cx));
+            let found = match &cargo.check {
+                None => None,
+                Some(check) => match check.begin(&answer, cargo.work.delivery) {
+                    Ok(test) => {
+                        let answer = Some(answer);
+                        *self = Self::Testing { test, answer };
+                        return self.poll_test(cx);
+                    }
+                    Err(found) => found,
+                },
+            };
+            return Poll::Ready(End::Attempted { answer, found });
         }
+        match self {
+            Self::Testing { .. } => self.poll_test(cx),
+            Self::Landed(end) => Poll::Ready(end.take().expect("a flight lands once")),
+            Self::Shaping { .. } | Self::Attempting(_) => unreachable!("it was left above"),
+        }
+    }
+
+    fn poll_test(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let Self::Testing { test, answer } = self else {
+            unreachable!("only a test is polled");
+        };
+        let found = check::finding(ready!(test.as_mut().poll(cx)));
+        let answer = answer.take().expect("a flight lands once");
+        Poll::Ready(End::Attempted { answer, found })
     }
 }
 
@@ -206,6 +253,7 @@ impl Future for Flight {
             pass,
             began,
             is_called_off,
+            check: _,
         } = cargo.take().expect("it was there above");
         Poll::Ready(Landed {
             work,

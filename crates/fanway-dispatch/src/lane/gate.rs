@@ -1,16 +1,18 @@
 //! Whether a lane may make an attempt, and what follows from one that is over.
 //!
 //! It brings the policy's parts together: the breaker with the watch over our credentials, the
-//! time that a target asks for, the schedule of retries; and over them what an operator has set. It
+//! time that a target asks for and the pace that it says it bears, the schedule of retries; and over them what an operator has set. It
 //! makes no attempts itself, and knows nothing of stores.
 
 use std::time::Duration;
 
-use fanway_policy::breaker::{self, Breaker, Cause, Permit, Sign, State};
+use fanway_policy::breaker::{self, Breaker, Permit, Sign, State};
 use fanway_policy::credentials;
-use fanway_policy::exchange::{Class, Exchange};
+use fanway_policy::exchange::{Class, Exchange, Rules};
+use fanway_policy::pace::{Opening, Pace};
+use fanway_policy::quota::Quota;
 use fanway_policy::retry::{self, Decision, Failure, Used};
-use fanway_store::change::{Control, Force};
+use fanway_store::change::{Cause, Control, Force};
 use fanway_types::{AgainCause, DeadReason, End, HeldBy, Timestamp};
 use rand::rngs::StdRng;
 use tokio::time::Instant;
@@ -31,6 +33,8 @@ pub(super) struct Now {
 #[derive(Debug)]
 pub(super) struct Attempt<'a> {
     pub(super) exchange: Exchange<'a>,
+    /// What the target has said of its limits.
+    pub(super) told: Option<Quota>,
     /// When it began.
     pub(super) began: Instant,
     pub(super) took: Duration,
@@ -66,16 +70,25 @@ pub(super) struct Pass {
     config: u32,
 }
 
+/// What a config says that a gate goes by.
+#[derive(Debug)]
+pub(super) struct Params {
+    /// What answers mean.
+    pub(super) answers: Rules,
+    pub(super) retry: retry::Params,
+    pub(super) breaker: breaker::Params,
+}
+
 #[derive(Debug)]
 pub(super) struct Gate {
-    retry: retry::Params,
-    breaker_params: breaker::Params,
+    params: Params,
     breaker: Breaker,
+    pace: Pace,
     credentials: credentials::Watch,
     earlier: Earlier,
     pushback: Pushback,
-    /// Whether an operator has paused the target.
-    is_paused: bool,
+    /// Why the target is paused, where it is.
+    pause: Option<Cause>,
     /// What an operator has the breaker do.
     force: Force,
     /// Counted up by each config: an attempt by an earlier one says nothing of the target.
@@ -100,21 +113,15 @@ struct Pushback {
 }
 
 impl Gate {
-    pub(super) fn new(
-        retry: retry::Params,
-        breaker: breaker::Params,
-        control: &Control,
-        rng: StdRng,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(params: Params, control: &Control, rng: StdRng, now: Instant) -> Self {
         Self {
-            retry,
-            breaker: Breaker::new(breaker.clone(), now.into_std()),
-            breaker_params: breaker,
+            breaker: Breaker::new(params.breaker.clone(), now.into_std()),
+            params,
+            pace: Pace::default(),
             credentials: credentials::Watch::default(),
             earlier: Earlier::default(),
             pushback: Pushback::default(),
-            is_paused: control.pause.is_some(),
+            pause: cause_of(control),
             force: control.breaker,
             config: 0,
             rng,
@@ -123,7 +130,7 @@ impl Gate {
 
     /// Takes over what an operator has set.
     pub(super) fn control(&mut self, control: &Control) {
-        self.is_paused = control.pause.is_some();
+        self.pause = cause_of(control);
         self.force = control.breaker;
     }
 
@@ -131,18 +138,12 @@ impl Gate {
     ///
     /// What the breaker has learnt is kept, unless it is another breaker, or what it has learnt is
     /// that the credentials are refused: there may be others now, and if not that shows at once.
-    pub(super) fn reconfigure(
-        &mut self,
-        retry: retry::Params,
-        breaker: breaker::Params,
-        now: Instant,
-    ) {
-        let is_suspected = self.breaker.cause() == Some(Cause::Credentials);
-        if is_suspected || breaker != self.breaker_params {
-            self.breaker = Breaker::new(breaker.clone(), now.into_std());
+    pub(super) fn reconfigure(&mut self, params: Params, now: Instant) {
+        let is_suspected = self.breaker.cause() == Some(breaker::Cause::Credentials);
+        if is_suspected || params.breaker != self.params.breaker {
+            self.breaker = Breaker::new(params.breaker.clone(), now.into_std());
         }
-        self.retry = retry;
-        self.breaker_params = breaker;
+        self.params = params;
         self.earlier = Earlier {
             credentials: std::mem::take(&mut self.credentials),
             is_suspected,
@@ -155,9 +156,17 @@ impl Gate {
         if self.is_shut() || self.pushed_back_until(now).is_some() {
             return None;
         }
-        let permit = self.breaker.admit(now.into_std());
+        let steady = now.into_std();
+        if self.pace.opening(steady) != Opening::Now {
+            return None;
+        }
+        let permit = self.breaker.admit(steady);
         let is_forced = self.force == Force::Closed;
-        (permit.is_some() || is_forced).then_some(Pass {
+        if permit.is_none() && !is_forced {
+            return None;
+        }
+        self.pace.begin(steady);
+        Some(Pass {
             permit,
             is_forced,
             config: self.config,
@@ -166,6 +175,7 @@ impl Gate {
 
     /// Takes back the pass of an attempt that wasn't made.
     pub(super) fn hand_back(&mut self, pass: Pass, now: Instant) {
+        self.pace.unmade();
         self.learn(pass.permit, Sign::Nothing, now);
     }
 
@@ -182,24 +192,34 @@ impl Gate {
         }
         let breaker = self.breaker_opens_at();
         let breaker = breaker.filter(|_| self.force == Force::Auto);
-        breaker.max(self.pushed_back_until(now))
+        let paced = match self.pace.opening(now.into_std()) {
+            Opening::At(at) => Some(Instant::from_std(at)),
+            Opening::Now | Opening::AfterAnswer => None,
+        };
+        breaker.max(self.pushed_back_until(now)).max(paced)
     }
 
     /// What it is closed by.
     pub(super) fn held_by(&self, now: Instant) -> Option<HeldBy> {
-        if self.is_paused {
+        if self.pause.is_some() {
             return Some(HeldBy::Pause);
         }
         let cause = match self.force {
             Force::Auto => self.breaker.cause(),
-            Force::Open => Some(Cause::Failures),
+            Force::Open => Some(breaker::Cause::Failures),
             Force::Closed => None,
         };
         match cause {
-            Some(Cause::Credentials) => Some(HeldBy::Credentials),
-            Some(Cause::Failures) => Some(HeldBy::Breaker),
-            None => self.pushed_back_until(now).map(|_| HeldBy::Limit),
+            Some(breaker::Cause::Credentials) => Some(HeldBy::Credentials),
+            Some(breaker::Cause::Failures) => Some(HeldBy::Breaker),
+            None => self.is_limited(now).then_some(HeldBy::Limit),
         }
+    }
+
+    /// Whether the target has asked for less, in whatever way.
+    fn is_limited(&self, now: Instant) -> bool {
+        let is_paced = self.pace.opening(now.into_std()) != Opening::Now;
+        is_paced || self.pushed_back_until(now).is_some()
     }
 
     /// Whether deliveries pass without being probes first.
@@ -217,7 +237,7 @@ impl Gate {
     }
 
     /// What the breaker has learnt that isn't well.
-    pub(super) fn cause(&self) -> Option<Cause> {
+    pub(super) fn cause(&self) -> Option<breaker::Cause> {
         self.breaker.cause()
     }
 
@@ -225,13 +245,14 @@ impl Gate {
         self.force
     }
 
-    pub(super) fn is_paused(&self) -> bool {
-        self.is_paused
+    /// Why the target is paused, where it is.
+    pub(super) fn pause(&self) -> Option<Cause> {
+        self.pause
     }
 
     /// Whether only an operator opens it again.
     fn is_shut(&self) -> bool {
-        self.is_paused || self.force == Force::Open
+        self.pause.is_some() || self.force == Force::Open
     }
 
     fn breaker_opens_at(&self) -> Option<Instant> {
@@ -249,6 +270,7 @@ impl Gate {
     pub(super) fn judge(&mut self, attempt: &Attempt<'_>, pass: Pass, now: Now) -> Judgement {
         let is_current = pass.config == self.config;
         let class = self.classify(&attempt.exchange, is_current, now.wall);
+        self.learn_pace(attempt, is_current, now.steady);
         if !matches!(class, Class::Pushback { .. }) {
             self.pushback.in_a_row = 0;
         }
@@ -261,7 +283,7 @@ impl Gate {
             Class::Success | Class::Final => Sign::Well,
             Class::Transient { .. } => Sign::Ill,
             Class::CredentialsRefused => Sign::CredentialsRefused,
-            Class::Pushback { .. } => Sign::Nothing,
+            Class::Pushback { .. } | Class::Gone => Sign::Nothing,
         };
         self.learn(permit, sign, now.steady);
         match class {
@@ -270,7 +292,13 @@ impl Gate {
                 let end = End::Dead(DeadReason::Refused);
                 counted(attempt, end, AttemptEnd::Refused)
             }
-            Class::Pushback { asked } => self.push_back(attempt, asked, now),
+            Class::Pushback { asked } => {
+                let reset = attempt
+                    .told
+                    .map(|quota| now.wall.saturating_add(quota.reset));
+                self.push_back(attempt, asked.or(reset), now)
+            }
+            Class::Gone => self.disable(attempt, is_current),
             Class::CredentialsRefused if is_forced => Judgement {
                 attempt: AttemptEnd::Credentials,
                 ..self.retry(attempt, None, now.wall)
@@ -285,8 +313,9 @@ impl Gate {
 
     fn classify(&mut self, exchange: &Exchange<'_>, is_current: bool, now: Timestamp) -> Class {
         if let Exchange::Answered { status, .. } = exchange {
+            let status = &self.params.answers.as_to_credentials(*status);
             let refused = if is_current {
-                let is_suspected = self.breaker.cause() == Some(Cause::Credentials);
+                let is_suspected = self.breaker.cause() == Some(breaker::Cause::Credentials);
                 self.credentials.observe(*status, is_suspected)
             } else {
                 let Earlier {
@@ -299,7 +328,38 @@ impl Gate {
                 return Class::CredentialsRefused;
             }
         }
-        exchange.classify(self.retry.on, now)
+        exchange.classify(&self.params.answers, now)
+    }
+
+    /// Learns what the target says of its limits. A `Retry-After` of the same answer wins
+    /// (draft-ietf-httpapi-ratelimit-headers-09).
+    fn learn_pace(&mut self, attempt: &Attempt<'_>, is_current: bool, now: Instant) {
+        let is_overruled = matches!(
+            attempt.exchange,
+            Exchange::Answered {
+                status: 429,
+                retry_after: Some(_),
+                ..
+            }
+        );
+        let told = attempt.told.filter(|_| is_current && !is_overruled);
+        let longest = self.params.retry.max_pause;
+        self.pace.end(told, longest, now.into_std());
+    }
+
+    /// Pauses the target, which wants nothing any more; the delivery waits with the others.
+    fn disable(&mut self, attempt: &Attempt<'_>, is_current: bool) -> Judgement {
+        if is_current {
+            self.pause.get_or_insert(Cause::Gone);
+        }
+        Judgement {
+            next: Next::Again {
+                wait: Duration::ZERO,
+                cause: AgainCause::Pushback,
+            },
+            used: attempt.before,
+            attempt: AttemptEnd::Gone,
+        }
     }
 
     fn retry(
@@ -313,7 +373,7 @@ impl Gate {
             took: attempt.took,
             asked,
         };
-        let (next, used) = match self.retry.next(&failure, now, &mut self.rng) {
+        let (next, used) = match self.params.retry.next(&failure, now, &mut self.rng) {
             Decision::Again { wait, used } => {
                 let cause = AgainCause::Failed;
                 (Next::Again { wait, cause }, used)
@@ -340,7 +400,10 @@ impl Gate {
         if is_new {
             self.pushback.in_a_row = self.pushback.in_a_row.saturating_add(1);
         }
-        let pause = self.retry.pause(asked, self.pushback.in_a_row, now.wall);
+        let pause = self
+            .params
+            .retry
+            .pause(asked, self.pushback.in_a_row, now.wall);
         let until = (now.steady + pause).max(before.unwrap_or(now.steady));
         self.pushback.until = Some(until);
         Judgement {
@@ -367,6 +430,10 @@ impl Gate {
             attempt: end,
         }
     }
+}
+
+fn cause_of(control: &Control) -> Option<Cause> {
+    control.pause.as_ref().map(|pause| pause.cause)
 }
 
 /// The end of a delivery by an attempt that counts.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanway_policy::exchange;
+use fanway_policy::exchange::{self, Body};
+use fanway_policy::quota::{Fields, Quota};
 use fanway_policy::retry::Used;
 use fanway_store::lane::{Hold, Work};
 use fanway_target::{Answer, Exchange, FailureKind};
@@ -32,15 +33,17 @@ impl Lane {
         } = landed;
         let now = self.now();
         match end {
-            flight::End::Attempted(answer) if is_unsendable(&answer) => {
+            flight::End::Attempted { answer, .. } if is_unsendable(&answer) => {
                 self.gate.hand_back(pass, now.steady);
                 self.metrics.attempted(AttemptEnd::Unsendable, answer.took);
-                let detail = detail::of_exchange(&answer.exchange);
+                let detail = detail::of_exchange(&answer.exchange, None);
                 self.end_unattempted(&work, End::Dead(DeadReason::Expression), detail);
             }
-            flight::End::Attempted(answer) => {
+            flight::End::Attempted { answer, found } => {
+                let body = found.as_ref().map(|found| found.body);
                 let attempt = Attempt {
-                    exchange: exchange_of(&answer.exchange),
+                    exchange: exchange_of(&answer.exchange, body.unwrap_or_default()),
+                    told: quota_of(&answer.exchange, now.wall),
                     began,
                     took: answer.took,
                     before: Used {
@@ -54,7 +57,8 @@ impl Lane {
                     next: within_its_time(judgement.next, &work, is_called_off, now.wall),
                     ..judgement
                 };
-                self.record_attempt(work, &answer.exchange, judgement, now);
+                let why = found.map(|found| found.why);
+                self.record_attempt(work, (&answer.exchange, why), judgement, now);
             }
             flight::End::Skipped => {
                 self.gate.hand_back(pass, now.steady);
@@ -84,7 +88,7 @@ impl Lane {
     fn record_attempt(
         &mut self,
         mut work: Work,
-        exchange: &Exchange,
+        (exchange, why): (&Exchange, Option<String>),
         judgement: Judgement,
         now: Now,
     ) {
@@ -106,7 +110,7 @@ impl Lane {
         let outcome = Outcome {
             status,
             detail: (!is_success)
-                .then(|| detail::of_exchange(exchange))
+                .then(|| detail::of_exchange(exchange, why.as_deref()))
                 .flatten(),
             ..outcome(&work, verdict, now)
         };
@@ -220,7 +224,7 @@ fn is_unsendable(answer: &Answer) -> bool {
     )
 }
 
-fn exchange_of(exchange: &Exchange) -> exchange::Exchange<'_> {
+fn exchange_of(exchange: &Exchange, body: Body) -> exchange::Exchange<'_> {
     match exchange {
         Exchange::Answered {
             status,
@@ -229,7 +233,26 @@ fn exchange_of(exchange: &Exchange) -> exchange::Exchange<'_> {
         } => exchange::Exchange::Answered {
             status: *status,
             retry_after: retry_after.as_deref(),
+            body,
         },
         Exchange::Failed { .. } => exchange::Exchange::Unanswered,
     }
+}
+
+/// What the target has said of its limits.
+fn quota_of(exchange: &Exchange, now: Timestamp) -> Option<Quota> {
+    let Exchange::Answered {
+        limits: Some(limits),
+        ..
+    } = exchange
+    else {
+        return None;
+    };
+    let fields = Fields {
+        limit: limits.limit.as_deref(),
+        policy: limits.policy.as_deref(),
+        remaining: limits.remaining.as_deref(),
+        reset: limits.reset.as_deref(),
+    };
+    fields.quota(now)
 }

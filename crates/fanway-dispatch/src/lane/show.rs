@@ -1,7 +1,7 @@
 //! What a lane shows of itself when it comes to rest: to whoever asks, to metrics, to the log.
 
-use fanway_policy::breaker::Cause;
-use fanway_store::change::Force;
+use fanway_policy::breaker;
+use fanway_store::change::{Cause, Force};
 use fanway_types::HeldBy;
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ impl Lane {
             held_until: held_until.map(|at| wall.saturating_add(at - steady)),
             breaker: self.gate.breaker(),
             force: self.gate.force(),
-            pause: self.gate.is_paused(),
+            pause: self.gate.pause(),
             in_flight: self.flights.len(),
             waiting: self.window.waiting(),
             bytes: self.window.bytes(),
@@ -28,6 +28,10 @@ impl Lane {
         let before = self.handle.snapshot();
         if let Some(change) = Change::between(before.breaker, snapshot.breaker) {
             self.log(change, snapshot.breaker);
+        }
+        if snapshot.pause == Some(Cause::Gone) && before.pause != snapshot.pause {
+            let target_name = &self.name;
+            tracing::warn!(%target_name, "the target has answered 410 and is disabled");
         }
         self.metrics.show(&snapshot);
         self.handle.publish(snapshot);
@@ -40,8 +44,8 @@ impl Lane {
             Change::Opened => {
                 let cause = match (self.gate.force(), self.gate.cause()) {
                     (Force::Open, _) => "an operator has opened it",
-                    (_, Some(Cause::Credentials)) => "the target refuses the credentials",
-                    (_, Some(Cause::Failures) | None) => "the target has failed too often",
+                    (_, Some(breaker::Cause::Credentials)) => "the target refuses the credentials",
+                    (_, Some(breaker::Cause::Failures) | None) => "the target has failed too often",
                 };
                 tracing::warn!(%target_name, cause, "the breaker has opened");
             }

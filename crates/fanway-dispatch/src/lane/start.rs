@@ -60,6 +60,7 @@ impl Lane {
             pass,
             plan,
             target: &self.target,
+            look: &self.look,
             evaluator: &self.evaluator,
             clock: &self.clock,
             span: self.rng.next_u64(),

@@ -56,8 +56,8 @@ impl Lane {
     /// When there is something to do though nothing else has happened.
     fn next_moment(&mut self, now: Now) -> Option<Instant> {
         let Now { wall, steady } = now;
+        // Also where nothing is ready: what is shown of the lane changes then.
         let gate = self.gate.opens_at(steady).filter(|at| *at > steady);
-        let gate = gate.filter(|_| self.window.next_ready().is_some());
         let store = self.window.room().and_then(|_| self.reader.due());
         let store = store.map(|due| {
             let moment = self.horizon.moment(due, wall, steady);

@@ -8,9 +8,9 @@ use std::time::Duration;
 use fanway_dispatch::handle::Snapshot;
 use fanway_dispatch::lane::{DEFAULT_WINDOW, Params};
 use fanway_dispatch::metrics::LaneMetrics;
-use fanway_dispatch::{Clock, Handle, Lane, Metrics, Plans, Settings, Stopper, shutdown};
+use fanway_dispatch::{Clock, Counts, Handle, Lane, Metrics, Plans, Settings, Stopper, shutdown};
 use fanway_policy::{breaker, retry};
-use fanway_store::change::{Control, Force, Key, Pause, Redrive};
+use fanway_store::change::{Cause, Control, Force, Key, Pause, Redrive};
 use fanway_store::lookup::{DeliveryView, Found, MessageView};
 use fanway_store::{Error, Store};
 use fanway_testkit::scripted_target::Reply;
@@ -129,6 +129,7 @@ impl Bench {
         Params {
             name: name.parse().expect("a name"),
             target: Arc::new(target.clone()),
+            counts: Counts::default(),
             retry: retry::Params::default(),
             breaker: breaker::Params::default(),
             concurrency: NonZeroUsize::new(64).expect("64 is not 0"),
@@ -245,6 +246,7 @@ impl Running {
     pub(crate) fn reconfigure(&self, target: &ScriptedTarget, change: impl FnOnce(&mut Settings)) {
         let mut settings = Settings {
             target: Arc::new(target.clone()),
+            counts: Counts::default(),
             retry: retry::Params::default(),
             breaker: breaker::Params::default(),
             concurrency: NonZeroUsize::new(64).expect("64 is not 0"),
@@ -265,6 +267,8 @@ pub(crate) fn paused() -> Control {
     let pause = Pause {
         since: START,
         reason: String::new(),
+        cause: Cause::Operator,
+        address: None,
     };
     Control {
         pause: Some(pause),

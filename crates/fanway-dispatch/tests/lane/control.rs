@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use fanway_dispatch::handle::Breaker;
-use fanway_store::change::{Control, Force};
+use fanway_store::change::{Cause, Control, Force};
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
 use fanway_types::{AgainCause, HeldBy, MessageState, Verdict};
@@ -28,13 +28,16 @@ async fn a_paused_lane_starts_nothing_and_goes_on_when_it_is_resumed() {
     assert_eq!(target.attempts(), 0);
     let snapshot = lane.snapshot();
     assert_eq!(snapshot.held_by, Some(HeldBy::Pause));
-    assert_eq!((snapshot.held_until, snapshot.pause), (None, true));
+    assert_eq!(
+        (snapshot.held_until, snapshot.pause),
+        (None, Some(Cause::Operator))
+    );
     assert_eq!(snapshot.breaker, Breaker::Closed);
     lane.control(Control::default());
     bench.all_ended(&messages).await;
     pass(millis(1)).await;
     assert_eq!(lane.snapshot().held_by, None);
-    assert!(!lane.snapshot().pause);
+    assert_eq!(lane.snapshot().pause, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,6 +32,7 @@ async fn attempts_are_counted_by_outcome() {
         r#"fanway_target_in_flight{target="inventory"} 0"#,
         r#"fanway_target_window_waiting{target="inventory"} 0"#,
         r#"fanway_target_breaker_state{target="inventory"} 0"#,
+        r#"fanway_target_paused{target="inventory"} 0"#,
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }

@@ -1,5 +1,7 @@
 //! 429: the target asks for time.
 
+use std::time::Duration;
+
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
 use fanway_types::{AgainCause, DeliveryId, HeldBy, Verdict};
@@ -73,4 +75,44 @@ async fn many_429s_at_once_are_one_pause() {
     let seen = target.seen();
     let gap = seen[64].at - seen[0].at;
     assert!(gap >= secs(1) && gap < millis(1100), "{gap:?}");
+}
+
+/// How long a lane is held by a 429 with this `Retry-After`. The bench begins at 22:13:20.
+async fn held_by(retry_after: &str) -> Duration {
+    let mut bench = Bench::new().await;
+    let script = [Reply::retry_after(429, retry_after)];
+    let target = ScriptedTarget::scripted(script, Reply::status(200));
+    let _lane = bench.start(&target);
+    let message = bench.accept_one().await;
+    bench.ended(&message).await;
+    assert_eq!(bench.last_outcome(&message).used, 1);
+    let seen = target.seen();
+    seen[1].at - seen[0].at
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_holds_until_the_date_that_it_names() {
+    for date in [
+        "Tue, 14 Nov 2023 22:15:20 GMT",
+        "Tuesday, 14-Nov-23 22:15:20 GMT",
+        "Tue Nov 14 22:15:20 2023",
+    ] {
+        assert_eq!(held_by(date).await, secs(120), "{date}");
+    }
+    let far = held_by("Fri, 14 Nov 2053 22:15:20 GMT").await;
+    assert_eq!(far, secs(3600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_that_names_no_time_to_come_holds_as_one_that_names_none() {
+    for absurd in [
+        "Tue, 14 Nov 2023 22:00:00 GMT",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "-1",
+        "1.5",
+        "soon",
+        "",
+    ] {
+        assert_eq!(held_by(absurd).await, secs(1), "{absurd:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use fanway_policy::exchange::{self, Rules, Worth};
 use fanway_policy::{breaker, retry};
 use fanway_target::FailureKind;
 use fanway_testkit::ScriptedTarget;
@@ -162,7 +163,10 @@ async fn a_preset_decides_what_is_worth_a_retry() {
     let mut bench = Bench::new().await;
     let target = ScriptedTarget::scripted([Reply::status(404)], Reply::status(200));
     let mut params = bench.params(&target);
-    params.retry.on = retry::Preset::Knative;
+    params.counts.rules = Rules::new(&exchange::Params {
+        on: vec![Worth::Preset(retry::Preset::Knative)],
+        ..exchange::Params::default()
+    });
     let _lane = Running::start(params);
     let message = bench.accept_one().await;
     assert_eq!(bench.ended(&message).await.state, MessageState::Delivered);

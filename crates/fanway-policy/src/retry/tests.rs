@@ -150,7 +150,6 @@ fn any_params() -> impl Strategy<Value = Params> {
             attempts,
             give_up_after,
             max_pause,
-            ..Params::default()
         },
     )
 }

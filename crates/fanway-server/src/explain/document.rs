@@ -179,6 +179,8 @@ pub enum Body {
 pub struct Policy {
     /// How long an attempt may take.
     pub timeouts: Timeouts,
+    /// Which answers are a success.
+    pub success: Success,
     /// When it is made again.
     pub retry: Retry,
     /// The most at a time.
@@ -212,7 +214,22 @@ pub struct Retry {
     /// Time for all of them.
     pub give_up_after: String,
     /// Which failures are worth another attempt.
-    pub on: &'static str,
+    pub on: Vec<String>,
+    /// Which answers never are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub never: Vec<String>,
+}
+
+/// Which answers are a success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Success {
+    /// Their statuses.
+    pub status: Vec<String>,
+    /// What their body has to satisfy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// What one is that doesn't.
+    pub otherwise: &'static str,
 }
 
 /// When a target is left alone.

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use fanway_config::Target;
-use fanway_policy::retry::Preset;
 
-use super::{Breaker, Policy, Retry, Timeouts};
+use super::{Breaker, Policy, Retry, Success, Timeouts};
 
 const UNITS: [(&str, u128); 4] = [
     ("d", 86_400_000),
@@ -16,6 +15,7 @@ const UNITS: [(&str, u128); 4] = [
 
 /// What holds for attempts to this target.
 pub(super) fn of(target: &Target) -> Policy {
+    let answers = &target.counts.answers;
     let (timeouts, retry, breaker) = (&target.timeouts, &target.retry, &target.breaker);
     Policy {
         timeouts: Timeouts {
@@ -29,11 +29,13 @@ pub(super) fn of(target: &Target) -> Policy {
             max: written(retry.max),
             attempts: retry.attempts.get(),
             give_up_after: written(retry.give_up_after),
-            on: match retry.on {
-                Preset::Transient => "transient",
-                Preset::Knative => "knative",
-                Preset::StandardWebhooks => "standard-webhooks",
-            },
+            on: words(&answers.on),
+            never: words(&answers.never),
+        },
+        success: Success {
+            status: words(&answers.success),
+            body: target.counts.body.clone(),
+            otherwise: answers.otherwise.as_str(),
         },
         concurrency: target.concurrency.get(),
         breaker: Breaker {
@@ -45,6 +47,11 @@ pub(super) fn of(target: &Target) -> Policy {
             probes: breaker.probes.get(),
         },
     }
+}
+
+/// Each as it stands in a config.
+fn words(named: &[impl ToString]) -> Vec<String> {
+    named.iter().map(ToString::to_string).collect()
 }
 
 /// A duration as people write it: a whole number of the largest unit that it is a multiple of.

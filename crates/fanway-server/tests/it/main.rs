@@ -1,6 +1,7 @@
 //! The whole server in this process, over real sockets, with a data folder of its own.
 
 mod backlog;
+mod counts;
 mod dead;
 mod gateway;
 mod keys;

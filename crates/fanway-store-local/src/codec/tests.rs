@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanway_store::change::{Audit, Control, Edited, Force, Pause};
+use fanway_store::change::{Audit, Cause, Control, Edited, Force, Pause};
 use fanway_store::job::{Cursor, Filter, Job, State};
 use fanway_types::{
     AgainCause, DeadReason, DeliveryId, Direction, End, Fingerprint, Headers, IdempotencyKey,
@@ -242,6 +242,8 @@ fn what_is_kept_for_operators_is_read_back() {
         pause: Some(Pause {
             since: Timestamp::from_millis(3),
             reason: "it is being moved".to_owned(),
+            cause: Cause::Operator,
+            address: None,
         }),
         breaker: Force::Closed,
     };

@@ -6,7 +6,7 @@ use fanway_types::{DeliveryId, JobId, Timestamp};
 
 use super::rig::{DAY, KEEP, Rig, name};
 use super::{Engine, Keep};
-use crate::change::{Audit, AuditPage, Control, Force, Key, Pause, Redrive};
+use crate::change::{Audit, AuditPage, Cause, Control, Force, Key, Pause, Redrive};
 use crate::dead;
 use crate::job::{Filter, Job, State};
 
@@ -66,6 +66,8 @@ pub async fn what_is_set_for_a_target_outlives_a_crash<E: Engine>() {
         pause: Some(Pause {
             since: rig.now(),
             reason: "moving house".to_owned(),
+            cause: Cause::Gone,
+            address: Some("2b3f".to_owned()),
         }),
         breaker: Force::Auto,
     };

@@ -1,11 +1,12 @@
 //! One request and its answer over one connection, and what becomes of the connection then.
 
-use http::header::{HeaderMap, RETRY_AFTER};
+use http::header::HeaderMap;
 use tokio::time::Instant;
 
 use super::clock::{Clock, Elapsed};
 use super::drain::Drain;
 use super::failure::Failure;
+use super::noted::Noted;
 use super::request::Message;
 use super::upload::Upload;
 use super::{Connection, Inner, http1, http2};
@@ -81,7 +82,7 @@ impl Inner {
             }
             Err(failure) => return Err(self.named(failure).into()),
         };
-        let mut drain = Drain::new(head.status, head.retry_after.take(), capture);
+        let mut drain = Drain::new(head.status, std::mem::take(&mut head.noted), capture);
         let in_time = clock
             .until(clock.whole(), connection.drain(&request, head, &mut drain))
             .await
@@ -119,7 +120,7 @@ impl Inner {
             self.timed_out(elapsed)
         })?;
         let (head, body) = head.map_err(|failure| self.named(failure))?.into_parts();
-        let mut drain = Drain::new(head.status, retry_after(&head.headers), capture);
+        let mut drain = Drain::new(head.status, noted(&head.headers), capture);
         // A body that isn't there in time is refused with its stream, and the answer stands.
         let _in_time = clock
             .until(clock.whole(), stream.drain(body, &mut drain))
@@ -140,8 +141,10 @@ impl Inner {
     }
 }
 
-/// The first `Retry-After`, where it is text.
-fn retry_after(headers: &HeaderMap) -> Option<Box<str>> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    Some(value.into())
+fn noted(headers: &HeaderMap) -> Noted {
+    let mut noted = Noted::default();
+    for (name, value) in headers {
+        noted.hear(name.as_str(), value.as_bytes());
+    }
+    noted
 }

@@ -14,7 +14,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use fanway_http1::Buffer;
+use fanway_http1::{Body, Buffer};
 use http::Method;
 use tokio::io::AsyncWrite;
 
@@ -228,8 +228,11 @@ impl Connection {
             match body.next(self.read.bytes()) {
                 Ok((0, _)) => {
                     let filled = poll_fn(|cx| self.read.poll_fill(&mut self.socket, cx)).await;
-                    if !matches!(filled, Ok(1..)) {
-                        return;
+                    match filled {
+                        Ok(1..) => {}
+                        // This end is the body's own.
+                        Ok(0) if body == Body::UntilClose => return drain.end(),
+                        Ok(0) | Err(_) => return,
                     }
                 }
                 Ok((used, data)) => {
@@ -243,6 +246,7 @@ impl Connection {
                 Err(_) => return,
             }
         }
+        drain.end();
         let is_sent = matches!(request.state, Sending::Sent);
         self.is_idle = is_sent && head.is_persistent && self.read.bytes().is_empty();
     }

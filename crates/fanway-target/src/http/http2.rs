@@ -143,7 +143,10 @@ impl Stream {
     /// Reads the answer's body; ends without a word where it breaks off, since the head has
     /// already said how the exchange ended. What isn't read is refused by dropping it.
     pub(super) async fn drain(&self, mut body: RecvStream, drain: &mut Drain) {
-        while let Some(Ok(piece)) = body.data().await {
+        while let Some(piece) = body.data().await {
+            let Ok(piece) = piece else {
+                return;
+            };
             if drain.take(&piece).is_break() {
                 return;
             }
@@ -151,6 +154,7 @@ impl Stream {
                 return;
             }
         }
+        drain.end();
     }
 
     /// Gives the connection no new streams: those that are open go on.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use fanway_target::http::{Credentials, HttpTarget};
-use fanway_target::{AttemptRequest, Capture, Exchange, FailureKind, Sent, Target};
+use fanway_target::{AttemptRequest, Capture, Captured, Exchange, FailureKind, Sent, Target};
 use fanway_types::Secret;
 use tokio::join;
 
@@ -159,11 +159,13 @@ async fn check_answer(bytes: &str, expected: (u16, Option<&str>, Option<&str>)) 
     let Exchange::Answered {
         status,
         retry_after,
-        excerpt,
+        body,
+        ..
     } = answer.exchange
     else {
         panic!("no answer: {:?}", answer.exchange)
     };
+    let excerpt = body.bytes();
     let excerpt = excerpt.map(|excerpt| String::from_utf8(excerpt.to_vec()).expect("text"));
     assert_eq!(
         (status, retry_after.as_deref(), excerpt.as_deref()),
@@ -345,11 +347,11 @@ async fn a_body_that_breaks_off_changes_nothing_and_ends_the_connection() {
         });
         expect_status(&answer, status);
         if let Exchange::Answered {
-            excerpt: Some(excerpt),
+            body: Captured::Beginning(body),
             ..
         } = &answer.exchange
         {
-            assert_eq!(excerpt, "the beginning");
+            assert_eq!(body, "the beginning");
         }
     }
 }
@@ -370,13 +372,13 @@ async fn a_body_without_end_is_cut_off() {
     });
     let Exchange::Answered {
         status: 500,
-        excerpt: Some(excerpt),
+        body: Captured::Beginning(body),
         ..
     } = answer.exchange
     else {
         panic!("no excerpt: {:?}", answer.exchange)
     };
-    assert_eq!(excerpt.len(), Capture::EXCERPT_LIMIT);
+    assert_eq!(body.len(), Capture::EXCERPT_LIMIT);
 }
 
 /// Whether a request with this body goes out whole over another connection where the one that was

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanway_target::http::{HttpTarget, Params, Version};
-use fanway_target::{Exchange, FailureKind, Sent, Target};
+use fanway_target::{Captured, Exchange, FailureKind, Limits, Sent, Target};
 use h2::server::{Builder, Connection, SendResponse, handshake};
 use h2::{Reason, RecvStream};
 use http::{Request, Response};
@@ -83,6 +83,7 @@ async fn a_request_names_scheme_host_and_path() {
         let busy = Response::builder()
             .status(503)
             .header("retry-after", "7")
+            .header("x-ratelimit-remaining", "0")
             .body(())
             .expect("a head");
         let mut body = respond.send_response(busy, false).expect("sent");
@@ -100,11 +101,15 @@ async fn a_request_names_scheme_host_and_path() {
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
     assert_eq!(headers, [("content-length", &b"2"[..])]);
-    let excerpt = Some(Bytes::from_static(b"busy"));
+    let limits = Limits {
+        remaining: Some("0".into()),
+        ..Limits::default()
+    };
     let expected = Exchange::Answered {
         status: 503,
         retry_after: Some("7".into()),
-        excerpt,
+        limits: Some(Box::new(limits)),
+        body: Captured::Beginning(Bytes::from_static(b"busy")),
     };
     assert_eq!(answered.exchange, expected);
 }

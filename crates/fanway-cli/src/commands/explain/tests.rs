@@ -14,7 +14,10 @@ use crate::request;
 const CONFIG: &str = r#"
 targets:
   inventory: { url: http://127.0.0.1:9101/stock, credentials: { bearer: hunter2 } }
-  shipping: { url: http://127.0.0.1:9102/v2 }
+  shipping:
+    url: http://127.0.0.1:9102/v2
+    success: { status: [2xx, 409], body: '.ok == true' }
+    retry: { on: [transient, 520-529], never: 501 }
   alerts: { url: http://127.0.0.1:9103, retry: { attempts: 3 } }
 routes:
   orders:
@@ -119,7 +122,8 @@ fn a_request_that_is_accepted_is_shown_with_all_that_follows() {
       when: .ships
         = false or null
       path: /orders/\(.id)
-      attempts: 100 within 3d, on transient failures; waits up to 1s, then 2 times as long, at most 1h
+      success: 2xx, 409 where `.ok == true` holds of the body; otherwise retry
+      attempts: 100 within 3d, on transient, 520-529 failures, never on 501; waits up to 1s, then 2 times as long, at most 1h
       limits: 64 at a time; 10s each, 5s to connect, 10s to the first byte
       breaker: opens for 30s after 10 failures in a row, or 50 % of 20 or more in 10s; 3 probes close it
 

@@ -1,7 +1,8 @@
 //! An explanation as a person reads it.
 
 use fanway_server::explain::{
-    Body, Checked, Explained, Notices, Outgoing, Policy, Problem, Said, Step, Terms, Tried, Who,
+    Body, Checked, Explained, Notices, Outgoing, Policy, Problem, Said, Step, Success, Terms,
+    Tried, Who,
 };
 use fanway_types::TargetName;
 use serde_json::Value;
@@ -124,12 +125,22 @@ fn step(step: &Step) -> String {
 }
 
 /// What holds for attempts.
-fn policy(policy: &Policy) -> [String; 3] {
+fn policy(policy: &Policy) -> Vec<String> {
     let (timeouts, retry, breaker) = (&policy.timeouts, &policy.retry, &policy.breaker);
-    [
+    let never = match retry.never.as_slice() {
+        [] => String::new(),
+        never => format!(", never on {}", never.join(", ")),
+    };
+    let mut lines = success(&policy.success);
+    lines.extend([
         format!(
-            "attempts: {} within {}, on {} failures; waits up to {}, then {} times as long, at most {}",
-            retry.attempts, retry.give_up_after, retry.on, retry.first, retry.factor, retry.max
+            "attempts: {} within {}, on {} failures{never}; waits up to {}, then {} times as long, at most {}",
+            retry.attempts,
+            retry.give_up_after,
+            retry.on.join(", "),
+            retry.first,
+            retry.factor,
+            retry.max
         ),
         format!(
             "limits: {} at a time; {} each, {} to connect, {} to the first byte",
@@ -144,7 +155,22 @@ fn policy(policy: &Policy) -> [String; 3] {
             breaker.window,
             breaker.probes
         ),
-    ]
+    ]);
+    lines
+}
+
+/// Which answers are a success, where that isn't any 2xx.
+fn success(success: &Success) -> Vec<String> {
+    let status = success.status.join(", ");
+    match &success.body {
+        None if status == "2xx" => Vec::new(),
+        None => vec![format!("success: {status}")],
+        Some(body) => vec![format!(
+            "success: {status} where `{}` holds of the body; otherwise {}",
+            one_line(body),
+            success.otherwise
+        )],
+    }
 }
 
 fn outgoing(request: &Outgoing) -> String {

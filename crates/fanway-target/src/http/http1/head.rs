@@ -5,7 +5,9 @@ use std::mem::MaybeUninit;
 
 use fanway_http1::{Body, Coding, Contradiction, Said};
 use http::{Method, StatusCode};
-use httparse::{Header, ParserConfig, Response, Status};
+use httparse::{ParserConfig, Response, Status};
+
+use crate::http::noted::Noted;
 
 /// The most headers of an answer.
 const MAX_HEADERS: usize = 100;
@@ -14,8 +16,7 @@ const MAX_HEADERS: usize = 100;
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::http) struct Head {
     pub(in crate::http) status: StatusCode,
-    /// The first `Retry-After`, where it is text.
-    pub(in crate::http) retry_after: Option<Box<str>>,
+    pub(in crate::http) noted: Noted,
     pub(super) body: Body,
     /// Whether the connection can be used again behind the body.
     pub(super) is_persistent: bool,
@@ -64,14 +65,16 @@ pub(super) fn read(bytes: &[u8], method: &Method) -> Result<Option<(Head, usize)
     let status = response.code.unwrap_or_default();
     let status = StatusCode::from_u16(status).map_err(|_| HeadError::Status)?;
     let mut said = Said::default();
+    let mut noted = Noted::default();
     for header in response.headers.iter() {
         said.hear(header.name, header.value)?;
+        noted.hear(header.name, header.value);
     }
     let is_modern = response.version == Some(1);
     let (body, is_framed) = body(&said, status, method, is_modern);
     let head = Head {
         status,
-        retry_after: retry_after(response.headers).map(Box::from),
+        noted,
         body,
         is_persistent: is_framed && !said.closes && (is_modern || said.keeps_alive),
     };
@@ -94,24 +97,6 @@ fn body(said: &Said, status: StatusCode, method: &Method, is_modern: bool) -> (B
         (Some(Coding::Other), _) | (None, None) => (Body::UntilClose, false),
         (None, Some(length)) => (Body::Length(length), true),
     }
-}
-
-/// The first `Retry-After`, where it is text.
-fn retry_after<'h>(headers: &[Header<'h>]) -> Option<&'h str> {
-    let is_it = |header: &&Header<'_>| {
-        header.name.len() == 11 && header.name.eq_ignore_ascii_case("retry-after")
-    };
-    headers
-        .iter()
-        .filter(is_it)
-        .find_map(|header| text(header.value))
-}
-
-/// A value in visible ASCII.
-fn text(value: &[u8]) -> Option<&str> {
-    let is_text = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
-    let text = value.iter().all(is_text).then_some(value.trim_ascii())?;
-    str::from_utf8(text).ok()
 }
 
 #[cfg(test)]

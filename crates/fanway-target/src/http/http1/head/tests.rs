@@ -141,18 +141,13 @@ fn a_head_is_read_once_it_is_whole() {
     }
 }
 
-#[track_caller]
-fn check_retry_after(headers: &[u8], expected: Option<&str>) {
-    let text = [b"HTTP/1.1 503 X\r\n", headers, b"\r\n"].concat();
-    let head = read(&text, &Method::GET)
+#[test]
+fn what_matters_of_its_fields_is_noted() {
+    let text = "HTTP/1.1 503 X\r\nRetry-After: 5\r\nratelimit: \"a\";r=0;t=9\r\n\r\n";
+    let (head, _) = head(text, &Method::GET)
         .expect("a head")
         .expect("a whole one");
-    assert_eq!(head.0.retry_after.as_deref(), expected);
-}
-
-#[test]
-fn the_first_retry_after_counts_where_it_is_text() {
-    check_retry_after(b"retry-after: 5 \r\nretry-after: 9\r\n", Some("5"));
-    check_retry_after(b"Retry-After: \xff\r\n", None);
-    check_retry_after(b"", None);
+    assert_eq!(head.noted.retry_after.as_deref(), Some("5"));
+    let limits = head.noted.limits.expect("there is one");
+    assert_eq!(limits.limit.as_deref(), Some("\"a\";r=0;t=9"));
 }
