@@ -50,7 +50,7 @@ pub(crate) static SECTION: Section = Section {
             name: "on",
             kind: Kind::OneOrMore(&Kind::Worth),
             default: Default::Is("transient"),
-            about: "Which failures are worth another attempt: presets, statuses, classes (`5xx`), ranges (`520-529`), `unanswered`. `transient`: no answer, 408, 425, 429, 500, 502, 503, 504; `knative`: no answer, 404, 409, 429, 5xx; `standard-webhooks`: everything but 2xx and 410, which disables the target.",
+            about: "Which failures are worth another attempt: presets, statuses, classes (`5xx`), ranges (`520-529`), `unanswered`. `transient`: no answer, 408, 425, 429, 500, 502, 503, 504; `knative`: no answer, 404, 409, 429, 5xx; `standard-webhooks`: everything but 2xx and 410, which disables a target (docs/pace.md).",
         },
         Key {
             name: "never",

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use fanway_policy::exchange::Body;
 use fanway_store::lane::Work;
 use fanway_target::{Answer, AttemptRequest, Capture, Target};
 use fanway_transform::evaluator::Evaluator;
@@ -72,11 +73,7 @@ pub(super) struct Landed {
 #[derive(Debug)]
 pub(super) enum End {
     /// Its attempt was made.
-    Attempted {
-        answer: Answer,
-        /// What was found of the body, where that isn't a success.
-        found: Option<Box<Found>>,
-    },
+    Attempted(Attempted),
     /// The step's `when` says that there is nothing to do.
     Skipped,
     /// The step makes no request of its message.
@@ -87,6 +84,33 @@ pub(super) enum End {
     CalledOff,
     /// It expired before its attempt began.
     Expired,
+}
+
+/// An attempt that was made.
+#[derive(Debug)]
+pub(super) struct Attempted {
+    pub(super) answer: Answer,
+    /// What was found of the body, where that isn't a success.
+    pub(super) found: Option<Box<Found>>,
+}
+
+impl Attempted {
+    /// What was found of the answer's body.
+    pub(super) fn body(&self) -> Body {
+        self.found.as_ref().map_or(Body::Good, |found| found.body)
+    }
+
+    /// Why the body is no success, where it isn't.
+    pub(super) fn why(&self) -> Option<&str> {
+        self.found.as_ref().map(|found| found.why.as_str())
+    }
+}
+
+/// How a request goes out.
+struct Sending<'a> {
+    target: &'a Arc<dyn Target>,
+    span: u64,
+    capture: Capture,
 }
 
 /// What a flight needs.
@@ -115,18 +139,22 @@ impl Flight {
             clock,
             span,
         } = departure;
-        let capture = look.capture;
+        let sending = Sending {
+            target,
+            span,
+            capture: look.capture,
+        };
         let stage = if usize::from(work.step) >= plan.plan().steps.len() {
             Stage::unshaped("the plan has no such step")
         } else if plan.step(work.step).is_static() {
             let shaping = shape(plan.step(work.step), &work.message, &Limits::default());
-            Stage::shaped(shaping, &work, target, (span, capture))
+            Stage::shaped(shaping, &work, &sending)
         } else {
             Stage::Shaping {
                 evaluation: evaluate(evaluator.clone(), Arc::clone(plan), &work),
                 target: Arc::clone(target),
                 span,
-                capture,
+                capture: look.capture,
                 expiry: window::expiry(&work).map(|at| (at, clock.clone())),
             }
         };
@@ -161,12 +189,7 @@ fn evaluate(
 
 impl Stage {
     /// The stage that follows from shaping.
-    fn shaped(
-        shaping: Result<Shaping, ShapeError>,
-        work: &Work,
-        target: &Arc<dyn Target>,
-        (span, capture): (u64, Capture),
-    ) -> Self {
+    fn shaped(shaping: Result<Shaping, ShapeError>, work: &Work, sending: &Sending<'_>) -> Self {
         let shaped = match shaping {
             Ok(Shaping::Send(shaped)) => shaped,
             Ok(Shaping::Skip) => return Self::Landed(Some(End::Skipped)),
@@ -176,13 +199,13 @@ impl Stage {
         let stamp = Stamp {
             key: work.key,
             number: work.progress.attempts.saturating_add(1),
-            span,
+            span: sending.span,
         };
         let request = AttemptRequest {
-            capture,
+            capture: sending.capture,
             ..outgoing(shaped, &work.message, stamp)
         };
-        Self::Attempting(target.attempt(request))
+        Self::Attempting(sending.target.attempt(request))
     }
 
     fn unshaped(reason: &str) -> Self {
@@ -207,7 +230,12 @@ impl Stage {
             } else if is_expired {
                 Self::Landed(Some(End::Expired))
             } else {
-                Self::shaped(shaping, &cargo.work, target, (*span, *capture))
+                let sending = Sending {
+                    target,
+                    span: *span,
+                    capture: *capture,
+                };
+                Self::shaped(shaping, &cargo.work, &sending)
             };
         }
         if let Self::Attempting(attempt) = self {
@@ -223,7 +251,7 @@ impl Stage {
                     Err(found) => found,
                 },
             };
-            return Poll::Ready(End::Attempted { answer, found });
+            return Poll::Ready(End::Attempted(Attempted { answer, found }));
         }
         match self {
             Self::Testing { .. } => self.poll_test(cx),
@@ -238,7 +266,7 @@ impl Stage {
         };
         let found = check::finding(ready!(test.as_mut().poll(cx)));
         let answer = answer.take().expect("a flight lands once");
-        Poll::Ready(End::Attempted { answer, found })
+        Poll::Ready(End::Attempted(Attempted { answer, found }))
     }
 }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanway_policy::exchange::{self, Body};
+use fanway_policy::exchange;
 use fanway_policy::quota::{Fields, Quota};
 use fanway_policy::retry::Used;
 use fanway_store::lane::{Hold, Work};
 use fanway_target::{Answer, Exchange, FailureKind};
 use fanway_types::{AgainCause, DeadReason, End, Outcome, Timestamp, Verdict};
 
-use super::flight::{self, Landed};
+use super::flight::{self, Attempted, Landed};
 use super::gate::{Attempt, Judgement, Next, Now};
 use super::{Lane, detail, window};
 use crate::metrics::AttemptEnd;
@@ -33,16 +33,17 @@ impl Lane {
         } = landed;
         let now = self.now();
         match end {
-            flight::End::Attempted { answer, .. } if is_unsendable(&answer) => {
+            flight::End::Attempted(attempted) if is_unsendable(&attempted.answer) => {
+                let answer = attempted.answer;
                 self.gate.hand_back(pass, now.steady);
                 self.metrics.attempted(AttemptEnd::Unsendable, answer.took);
                 let detail = detail::of_exchange(&answer.exchange, None);
                 self.end_unattempted(&work, End::Dead(DeadReason::Expression), detail);
             }
-            flight::End::Attempted { answer, found } => {
-                let body = found.as_ref().map(|found| found.body);
+            flight::End::Attempted(attempted) => {
+                let answer = &attempted.answer;
                 let attempt = Attempt {
-                    exchange: exchange_of(&answer.exchange, body.unwrap_or_default()),
+                    exchange: exchange_of(&attempted),
                     told: quota_of(&answer.exchange, now.wall),
                     began,
                     took: answer.took,
@@ -57,8 +58,7 @@ impl Lane {
                     next: within_its_time(judgement.next, &work, is_called_off, now.wall),
                     ..judgement
                 };
-                let why = found.map(|found| found.why);
-                self.record_attempt(work, (&answer.exchange, why), judgement, now);
+                self.record_attempt(work, &attempted, judgement, now);
             }
             flight::End::Skipped => {
                 self.gate.hand_back(pass, now.steady);
@@ -88,7 +88,7 @@ impl Lane {
     fn record_attempt(
         &mut self,
         mut work: Work,
-        (exchange, why): (&Exchange, Option<String>),
+        attempted: &Attempted,
         judgement: Judgement,
         now: Now,
     ) {
@@ -102,6 +102,7 @@ impl Lane {
                 cause,
             },
         };
+        let exchange = &attempted.answer.exchange;
         let status = match exchange {
             Exchange::Answered { status, .. } => Some(*status),
             Exchange::Failed { .. } => None,
@@ -110,7 +111,7 @@ impl Lane {
         let outcome = Outcome {
             status,
             detail: (!is_success)
-                .then(|| detail::of_exchange(exchange, why.as_deref()))
+                .then(|| detail::of_exchange(exchange, attempted.why()))
                 .flatten(),
             ..outcome(&work, verdict, now)
         };
@@ -224,8 +225,8 @@ fn is_unsendable(answer: &Answer) -> bool {
     )
 }
 
-fn exchange_of(exchange: &Exchange, body: Body) -> exchange::Exchange<'_> {
-    match exchange {
+fn exchange_of(attempted: &Attempted) -> exchange::Exchange<'_> {
+    match &attempted.answer.exchange {
         Exchange::Answered {
             status,
             retry_after,
@@ -233,7 +234,7 @@ fn exchange_of(exchange: &Exchange, body: Body) -> exchange::Exchange<'_> {
         } => exchange::Exchange::Answered {
             status: *status,
             retry_after: retry_after.as_deref(),
-            body,
+            body: attempted.body(),
         },
         Exchange::Failed { .. } => exchange::Exchange::Unanswered,
     }
