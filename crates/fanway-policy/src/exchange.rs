@@ -63,6 +63,15 @@ pub enum Class {
 }
 
 impl Exchange<'_> {
+    /// Whether there was no answer, or one of which it isn't known what it was.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Answered { body, .. } => *body == Body::Unknown,
+            Self::Unanswered => true,
+        }
+    }
+
     /// What the exchange means, under a target's rules. Looks nothing up but bits.
     #[must_use]
     pub fn classify(&self, rules: &Rules, now: Timestamp) -> Class {

@@ -280,6 +280,8 @@ impl Gate {
         let is_probe = !is_forced && permit.as_ref().is_some_and(Permit::is_probe);
         let sign = match class {
             _ if !is_current => Sign::Nothing,
+            // Whatever follows for its delivery.
+            Class::Final if attempt.exchange.is_silence() => Sign::Ill,
             Class::Success | Class::Final => Sign::Well,
             Class::Transient { .. } => Sign::Ill,
             Class::CredentialsRefused => Sign::CredentialsRefused,

@@ -194,6 +194,30 @@ async fn what_is_not_configured_asks_for_no_more_of_a_body_than_before() {
     assert_eq!(target.seen()[0].request.capture, Capture::OnFailure);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_target_that_does_not_answer_is_unwell_also_where_that_is_final() {
+    let mut bench = Bench::new().await;
+    let target = ScriptedTarget::always(Reply::broken());
+    let listed = rules(&["2xx"], &["503"], &[], Otherwise::Retry);
+    let lane = start(
+        &bench,
+        &target,
+        Counts {
+            rules: listed,
+            body: None,
+        },
+    );
+    let message = bench.accept_one().await;
+    let view = bench.ended(&message).await;
+    assert_eq!(view.deliveries[0].state, DeliveryState::Dead);
+    let others = bench.accept(9).await;
+    bench.all_ended(&others).await;
+    bench.accept_one().await;
+    pass(secs(1)).await;
+    assert_eq!(lane.snapshot().held_by, Some(HeldBy::Breaker));
+    assert_eq!(target.attempts(), 10);
+}
+
 fn webhooks() -> Counts {
     Counts {
         rules: rules(&["2xx"], &["standard-webhooks"], &[], Otherwise::Retry),

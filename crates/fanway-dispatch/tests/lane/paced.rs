@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fanway_target::{Answer, AttemptRequest, Captured, Exchange, Limits, Target};
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
-use fanway_types::HeldBy;
+use fanway_types::{DeliveryId, HeldBy, Verdict};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
@@ -179,7 +179,12 @@ async fn a_429_without_retry_after_holds_until_the_reset_that_it_tells() {
     bench.ended(&message).await;
     let seen = target.seen();
     assert_eq!(seen[1].at - seen[0].at, secs(40));
-    assert_eq!(bench.last_outcome(&message).used, 1);
+    let outcomes = bench.outcomes_of(DeliveryId::first(message.id, 0));
+    let Verdict::Again { due, .. } = outcomes[0].verdict else {
+        panic!("it ended");
+    };
+    assert_eq!(due.since(outcomes[0].at), secs(40));
+    assert_eq!(outcomes[1].used, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -138,10 +138,14 @@ fn answers_that_overtake_each_other_give_nothing_back() {
 #[test]
 fn an_attempt_without_a_word_is_taken_for_one_that_counts() {
     let now = Instant::now();
-    let mut pace = told(1, 60 * SECOND, now);
-    pace.begin(now);
-    pace.end(None, HOUR, now);
-    assert_eq!(pace.opening(now), Opening::At(now + 60 * SECOND));
+    let mut pace = told(2, 60 * SECOND, now);
+    for at in [now, now + 30 * SECOND] {
+        assert_eq!(pace.opening(at), Opening::Now);
+        pace.begin(at);
+        pace.end(None, HOUR, at);
+    }
+    let half = now + 30 * SECOND;
+    assert_eq!(pace.opening(half), Opening::At(now + 60 * SECOND));
 }
 
 #[test]
