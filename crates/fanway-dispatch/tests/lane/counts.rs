@@ -140,14 +140,14 @@ async fn a_body_that_broke_off_is_an_attempt_without_an_answer() {
 #[tokio::test]
 async fn only_answers_with_the_status_of_a_success_are_tested() {
     let mut bench = Bench::new().await;
-    let body = Reply::status(422).with_whole_body(b"{\"ok\": true}");
+    let body = Reply::status(422).with_whole_body(b"{\"ok\": false}");
     let target = ScriptedTarget::always(body);
     let _lane = start(&bench, &target, ok(Otherwise::Retry));
     let message = bench.accept_one().await;
     let view = bench.ended(&message).await;
     assert_eq!(view.deliveries[0].state, DeliveryState::Dead);
     let detail = bench.last_outcome(&message).detail;
-    assert_eq!(detail.as_deref(), Some("{\"ok\": true}"));
+    assert_eq!(detail.as_deref(), Some("{\"ok\": false}"));
 }
 
 #[tokio::test(start_paused = true)]
