@@ -19,16 +19,17 @@ mod window;
 
 use std::collections::HashSet;
 use std::future::poll_fn;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fanway_policy::{breaker, retry};
+use fanway_policy::concurrency::Concurrency;
+use fanway_policy::{breaker, rate, retry};
 use fanway_store::change::Control;
 use fanway_store::lane::{Room, Work};
+use fanway_store::trouble::Trouble;
 use fanway_store::{Error, Store};
 use fanway_target::Target;
 use fanway_transform::evaluator::Evaluator;
@@ -48,7 +49,7 @@ use crate::plans::{Known, Plans};
 use crate::shutdown::{Shutdown, Stage};
 use crate::steering::{Settings, Told};
 use flight::{Flight, Landed};
-use gate::{Gate, Now};
+use gate::{Gate, Now, Policies};
 use horizon::Horizon;
 use window::Window;
 
@@ -77,9 +78,13 @@ pub struct Params {
     /// When its breaker opens.
     pub breaker: breaker::Params,
     /// How many deliveries may be in flight.
-    pub concurrency: NonZeroUsize,
+    pub concurrency: Concurrency,
+    /// How many attempts may start in a while, where that is limited.
+    pub rate: Option<rate::Params>,
     /// What an operator has set for the target.
     pub control: Control,
+    /// What isn't well with the target, as an earlier lane has kept it.
+    pub trouble: Trouble,
     /// How much it holds: deliveries, and the bytes of their bodies. One delivery may be more than
     /// there is room for.
     pub window: Room,
@@ -103,7 +108,6 @@ pub struct Params {
 pub struct Lane {
     name: TargetName,
     target: Arc<dyn Target>,
-    concurrency: usize,
     store: Arc<dyn Store>,
     reader: Box<dyn fanway_store::Lane>,
     plans: Plans,
@@ -119,6 +123,10 @@ pub struct Lane {
     flights: FuturesUnordered<Flight>,
     /// The plan of the next delivery, while it is loaded.
     loading: Option<BoxFuture<'static, Result<(PlanHash, Known), Error>>>,
+    /// What isn't well with the target, while the store is told.
+    keeping: Option<BoxFuture<'static, Result<(), Error>>>,
+    /// When the lane was opened, until it has been seen whether there was a backlog then.
+    opened: Option<Timestamp>,
     /// What the store has handed out; empty between events.
     taken: Vec<Work>,
     /// Deliveries that were called off; empty between events.
@@ -162,17 +170,25 @@ impl Lane {
     /// # Errors
     /// Where the store doesn't give it: the target has a lane already, or the store is closed.
     pub fn open(params: Params) -> Result<(Self, Handle), Error> {
-        let now = Instant::now();
+        let now = Now {
+            wall: params.clock.now(),
+            steady: Instant::now(),
+        };
         let mut rng = params.rng;
         let retry = bounded(&params.retry);
         let horizon = Horizon::new(longest_wait(&retry, &params.breaker));
         let gate_rng = StdRng::seed_from_u64(rng.next_u64());
         let handle = Handle::new(params.name.clone());
+        let policies = Policies {
+            retry,
+            breaker: params.breaker,
+            concurrency: params.concurrency,
+            rate: params.rate,
+        };
         let lane = Self {
             reader: params.store.lane(&params.name)?,
             name: params.name,
             target: params.target,
-            concurrency: params.concurrency.get(),
             store: params.store,
             plans: params.plans,
             evaluator: params.evaluator,
@@ -181,11 +197,13 @@ impl Lane {
             clock: params.clock,
             rng,
             handle: handle.clone(),
-            gate: Gate::new(retry, params.breaker, &params.control, gate_rng, now),
+            gate: Gate::new(policies, &params.control, &params.trouble, gate_rng, now),
             window: Window::new(params.window),
             horizon,
             flights: FuturesUnordered::new(),
             loading: None,
+            keeping: None,
+            opened: Some(now.wall),
             taken: Vec::new(),
             called_off: Vec::new(),
             awaited_expiry: None,
@@ -236,6 +254,7 @@ impl Lane {
         }
         let is_running = self.stage == Stage::Running;
         let now = self.now();
+        self.keep_trouble(cx, now);
         if is_running {
             self.start_attempts(cx, now);
         }
@@ -265,6 +284,7 @@ impl Lane {
             }
             Event::Taken(taken) => {
                 taken?;
+                self.look_for_backlog();
                 self.taken.drain(..).for_each(|work| self.window.add(work));
             }
             Event::Due => {}
@@ -280,7 +300,7 @@ impl Lane {
     fn take_over(&mut self, told: Told) {
         let Told { control, settings } = told;
         if let Some(control) = control {
-            self.gate.control(&control);
+            self.gate.control(&control, Instant::now());
         }
         if let Some(settings) = settings {
             self.reconfigure(settings);
@@ -296,12 +316,30 @@ impl Lane {
             retry,
             breaker,
             concurrency,
+            rate,
         } = settings;
         let retry = bounded(&retry);
         self.target = target;
-        self.concurrency = concurrency.get();
         self.horizon.set_longest(longest_wait(&retry, &breaker));
-        self.gate.reconfigure(retry, breaker, Instant::now());
+        let policies = Policies {
+            retry,
+            breaker,
+            concurrency,
+            rate,
+        };
+        self.gate.reconfigure(policies, Instant::now());
+    }
+
+    /// What was accepted before the lane was opened may be much: it is taken up with few attempts at
+    /// a time. The first delivery tells, since the oldest come first.
+    fn look_for_backlog(&mut self) {
+        let Some(opened) = self.opened.take() else {
+            return;
+        };
+        let is_older = |work: &Work| work.message.received_at() < opened;
+        if self.taken.first().is_some_and(is_older) {
+            self.gate.ramp_up(Instant::now());
+        }
     }
 
     fn now(&self) -> Now {

@@ -26,6 +26,9 @@ pub const WAITING: &str = "fanway_target_window_waiting";
 /// Where the breaker stands, by target: 0 closed, 1 half-open, 2 open.
 pub const BREAKER_STATE: &str = "fanway_target_breaker_state";
 
+/// Attempts that may be in flight now, by target.
+pub const CONCURRENCY: &str = "fanway_target_concurrency";
+
 /// The upper bounds of the duration's buckets, in seconds.
 const BUCKETS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
@@ -74,6 +77,7 @@ pub struct Metrics {
     in_flight: Family<TargetLabel, Gauge>,
     waiting: Family<TargetLabel, Gauge>,
     breaker: Family<TargetLabel, Gauge>,
+    concurrency: Family<TargetLabel, Gauge>,
 }
 
 impl Metrics {
@@ -86,6 +90,7 @@ impl Metrics {
             in_flight: Family::default(),
             waiting: Family::default(),
             breaker: Family::default(),
+            concurrency: Family::default(),
         };
         registry.register(ATTEMPTS, "Attempts by outcome", metrics.attempts.clone());
         registry.register(
@@ -107,6 +112,11 @@ impl Metrics {
             BREAKER_STATE,
             "0 closed, 1 half-open, 2 open",
             metrics.breaker.clone(),
+        );
+        registry.register(
+            CONCURRENCY,
+            "Attempts that may be in flight",
+            metrics.concurrency.clone(),
         );
         metrics
     }
@@ -136,6 +146,7 @@ impl Metrics {
             in_flight: self.in_flight.get_or_create_owned(&label),
             waiting: self.waiting.get_or_create_owned(&label),
             breaker: self.breaker.get_or_create_owned(&label),
+            concurrency: self.concurrency.get_or_create_owned(&label),
         }
     }
 }
@@ -153,6 +164,7 @@ pub struct LaneMetrics {
     in_flight: Gauge,
     waiting: Gauge,
     breaker: Gauge,
+    concurrency: Gauge,
 }
 
 impl LaneMetrics {
@@ -173,6 +185,7 @@ impl LaneMetrics {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.in_flight.set(count(snapshot.in_flight));
         self.waiting.set(count(snapshot.waiting));
+        self.concurrency.set(count(snapshot.concurrency));
         self.breaker.set(match snapshot.breaker {
             Breaker::Closed => 0,
             Breaker::HalfOpen => 1,

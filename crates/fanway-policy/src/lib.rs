@@ -8,6 +8,7 @@
 
 pub mod auto;
 pub mod breaker;
+pub mod concurrency;
 pub mod credentials;
 pub mod exchange;
 pub mod ramp;

@@ -1,19 +1,29 @@
 //! Whether a lane may make an attempt, and what follows from one that is over.
 //!
 //! It brings the policy's parts together: the breaker with the watch over our credentials, the
-//! time that a target asks for, the schedule of retries; and over them what an operator has set. It
-//! makes no attempts itself, and knows nothing of stores.
+//! time that a target asks for, the limits, the schedule of retries; and over them what an operator
+//! has set. It makes no attempts itself, and calls no store.
+
+mod limits;
+mod trouble;
 
 use std::time::Duration;
 
 use fanway_policy::breaker::{self, Breaker, Cause, Permit, Sign, State};
+use fanway_policy::concurrency::Concurrency;
 use fanway_policy::credentials;
 use fanway_policy::exchange::{Class, Exchange};
+use fanway_policy::rate::{self, Token};
 use fanway_policy::retry::{self, Decision, Failure, Used};
 use fanway_store::change::{Control, Force};
+use fanway_store::trouble::Trouble;
 use fanway_types::{AgainCause, DeadReason, End, HeldBy, Timestamp};
 use rand::rngs::StdRng;
 use tokio::time::Instant;
+
+use limits::{Bearing, Limits, Over};
+use trouble::Known;
+pub(super) use trouble::kept_cause;
 
 use crate::handle;
 use crate::metrics::AttemptEnd;
@@ -34,6 +44,8 @@ pub(super) struct Attempt<'a> {
     /// When it began.
     pub(super) began: Instant,
     pub(super) took: Duration,
+    /// With it so many were in flight.
+    pub(super) in_flight: usize,
     /// What its delivery had used up before it.
     pub(super) before: Used,
 }
@@ -60,10 +72,21 @@ pub(super) enum Next {
 pub(super) struct Pass {
     /// The breaker's own; `None` where that gave none, and was passed over.
     permit: Option<Permit>,
+    /// The rate's own; `None` where there is no rate.
+    token: Option<Token>,
     /// Whether an operator held the breaker closed: a failure counts, whatever the breaker says.
     is_forced: bool,
     /// Which config the attempt is made by.
     config: u32,
+}
+
+/// What a config says.
+#[derive(Debug)]
+pub(super) struct Policies {
+    pub(super) retry: retry::Params,
+    pub(super) breaker: breaker::Params,
+    pub(super) concurrency: Concurrency,
+    pub(super) rate: Option<rate::Params>,
 }
 
 #[derive(Debug)]
@@ -74,6 +97,11 @@ pub(super) struct Gate {
     credentials: credentials::Watch,
     earlier: Earlier,
     pushback: Pushback,
+    limits: Limits,
+    /// The trouble that the store keeps, or is being told.
+    kept: Known,
+    /// Whether the trouble may have changed since.
+    has_news: bool,
     /// Whether an operator has paused the target.
     is_paused: bool,
     /// What an operator has the breaker do.
@@ -100,20 +128,38 @@ struct Pushback {
 }
 
 impl Gate {
+    /// A gate that goes on where the process before has left off, by what it has kept.
     pub(super) fn new(
-        retry: retry::Params,
-        breaker: breaker::Params,
+        policies: Policies,
         control: &Control,
+        trouble: &Trouble,
         rng: StdRng,
-        now: Instant,
+        now: Now,
     ) -> Self {
+        let Policies {
+            retry,
+            breaker,
+            concurrency,
+            rate,
+        } = policies;
+        let known = Known::recalled(trouble, breaker.open_for, retry.max_pause, now);
+        let mut limits = Limits::new(concurrency, rate, now.steady);
+        if let Some(until) = known.pushback {
+            limits.ramp_up(until);
+        }
         Self {
             retry,
-            breaker: Breaker::new(breaker.clone(), now.into_std()),
+            breaker: known.breaker(breaker.clone(), now.steady),
             breaker_params: breaker,
             credentials: credentials::Watch::default(),
             earlier: Earlier::default(),
-            pushback: Pushback::default(),
+            pushback: Pushback {
+                until: known.pushback,
+                in_a_row: known.pushback.is_some().into(),
+            },
+            limits,
+            kept: known,
+            has_news: false,
             is_paused: control.pause.is_some(),
             force: control.breaker,
             config: 0,
@@ -122,25 +168,32 @@ impl Gate {
     }
 
     /// Takes over what an operator has set.
-    pub(super) fn control(&mut self, control: &Control) {
+    pub(super) fn control(&mut self, control: &Control, now: Instant) {
+        let was_open = self.lets_all_through();
         self.is_paused = control.pause.is_some();
         self.force = control.breaker;
+        self.ramp_up_after(was_open, now);
     }
 
     /// Takes over what another config says.
     ///
     /// What the breaker has learnt is kept, unless it is another breaker, or what it has learnt is
     /// that the credentials are refused: there may be others now, and if not that shows at once.
-    pub(super) fn reconfigure(
-        &mut self,
-        retry: retry::Params,
-        breaker: breaker::Params,
-        now: Instant,
-    ) {
+    pub(super) fn reconfigure(&mut self, policies: Policies, now: Instant) {
+        let Policies {
+            retry,
+            breaker,
+            concurrency,
+            rate,
+        } = policies;
+        let was_open = self.lets_all_through();
         let is_suspected = self.breaker.cause() == Some(Cause::Credentials);
         if is_suspected || breaker != self.breaker_params {
             self.breaker = Breaker::new(breaker.clone(), now.into_std());
+            self.has_news = true;
         }
+        self.limits.reconfigure(concurrency, rate, now);
+        self.ramp_up_after(was_open, now);
         self.retry = retry;
         self.breaker_params = breaker;
         self.earlier = Earlier {
@@ -152,13 +205,17 @@ impl Gate {
 
     /// Allows one attempt, where one may be made now.
     pub(super) fn admit(&mut self, now: Instant) -> Option<Pass> {
-        if self.is_shut() || self.pushed_back_until(now).is_some() {
+        if self.is_shut()
+            || self.pushed_back_until(now).is_some()
+            || self.limits.held_until(now).is_some()
+        {
             return None;
         }
         let permit = self.breaker.admit(now.into_std());
         let is_forced = self.force == Force::Closed;
-        (permit.is_some() || is_forced).then_some(Pass {
+        (permit.is_some() || is_forced).then(|| Pass {
             permit,
+            token: self.limits.take(now),
             is_forced,
             config: self.config,
         })
@@ -166,12 +223,22 @@ impl Gate {
 
     /// Takes back the pass of an attempt that wasn't made.
     pub(super) fn hand_back(&mut self, pass: Pass, now: Instant) {
-        self.learn(pass.permit, Sign::Nothing, now);
+        self.limits.give_back(pass.token);
+        self.learn(pass.permit, Sign::Nothing, Duration::ZERO, now);
     }
 
-    fn learn(&mut self, permit: Option<Permit>, sign: Sign, now: Instant) {
-        if let Some(permit) = permit {
-            self.breaker.observe(permit, sign, now.into_std());
+    fn learn(&mut self, permit: Option<Permit>, sign: Sign, took: Duration, now: Instant) {
+        let Some(permit) = permit else { return };
+        let was_closed = self.breaker.state() == State::Closed;
+        self.breaker.observe(permit, sign, took, now.into_std());
+        match self.breaker.state() {
+            State::Closed if was_closed => {}
+            State::Closed => {
+                self.has_news = true;
+                self.limits.ramp_up(now);
+            }
+            State::Open { .. } => self.has_news = true,
+            State::HalfOpen { .. } => {}
         }
     }
 
@@ -182,11 +249,12 @@ impl Gate {
         }
         let breaker = self.breaker_opens_at();
         let breaker = breaker.filter(|_| self.force == Force::Auto);
-        breaker.max(self.pushed_back_until(now))
+        let pushback = self.pushed_back_until(now);
+        breaker.max(pushback).max(self.limits.held_until(now))
     }
 
-    /// What it is closed by.
-    pub(super) fn held_by(&self, now: Instant) -> Option<HeldBy> {
+    /// What it is closed by, but for the limits.
+    pub(super) fn held_by(&self) -> Option<HeldBy> {
         if self.is_paused {
             return Some(HeldBy::Pause);
         }
@@ -197,8 +265,8 @@ impl Gate {
         };
         match cause {
             Some(Cause::Credentials) => Some(HeldBy::Credentials),
-            Some(Cause::Failures) => Some(HeldBy::Breaker),
-            None => self.pushed_back_until(now).map(|_| HeldBy::Limit),
+            Some(Cause::Failures | Cause::Slow) => Some(HeldBy::Breaker),
+            None => None,
         }
     }
 
@@ -252,6 +320,14 @@ impl Gate {
         if !matches!(class, Class::Pushback { .. }) {
             self.pushback.in_a_row = 0;
         }
+        if is_current {
+            let over = Over {
+                began: attempt.began,
+                took: attempt.took,
+                in_flight: attempt.in_flight,
+            };
+            self.limits.observe(over, bearing(&class), now.steady);
+        }
         let Pass {
             permit, is_forced, ..
         } = pass;
@@ -263,7 +339,7 @@ impl Gate {
             Class::CredentialsRefused => Sign::CredentialsRefused,
             Class::Pushback { .. } => Sign::Nothing,
         };
-        self.learn(permit, sign, now.steady);
+        self.learn(permit, sign, attempt.took, now.steady);
         match class {
             Class::Success => counted(attempt, End::Delivered, AttemptEnd::Delivered),
             Class::Final => {
@@ -343,6 +419,8 @@ impl Gate {
         let pause = self.retry.pause(asked, self.pushback.in_a_row, now.wall);
         let until = (now.steady + pause).max(before.unwrap_or(now.steady));
         self.pushback.until = Some(until);
+        self.limits.ramp_up(until);
+        self.has_news = true;
         Judgement {
             next: Next::Again {
                 wait: until - now.steady,
@@ -366,6 +444,15 @@ impl Gate {
             used: attempt.before,
             attempt: end,
         }
+    }
+}
+
+/// What an answer says of how much the target bears.
+fn bearing(class: &Class) -> Bearing {
+    match class {
+        Class::Success | Class::Final => Bearing::Well,
+        Class::Transient { .. } | Class::Pushback { .. } => Bearing::Ill,
+        Class::CredentialsRefused => Bearing::Nothing,
     }
 }
 

@@ -7,18 +7,22 @@ use tokio::time::Instant;
 
 use super::Lane;
 use super::change::Change;
-use super::gate::Now;
-use crate::handle::{Breaker, Snapshot};
+use super::gate::{Now, kept_cause};
+use crate::handle::{Breaker, Limit, Snapshot};
 
 impl Lane {
     pub(super) fn publish(&self, now: Now) {
         let Now { wall, steady } = now;
-        let held_by = self.held_by(steady);
+        let limited_by = self.limited_by(steady);
+        let held_by = self.held_by(limited_by);
         let held_until = self.gate.opens_at(steady).filter(|_| held_by.is_some());
         let snapshot = Snapshot {
             held_by,
             held_until: held_until.map(|at| wall.saturating_add(at - steady)),
+            limited_by: limited_by.filter(|_| held_by == Some(HeldBy::Limit)),
+            concurrency: self.gate.concurrency(),
             breaker: self.gate.breaker(),
+            cause: self.gate.cause().map(kept_cause),
             force: self.gate.force(),
             pause: self.gate.is_paused(),
             in_flight: self.flights.len(),
@@ -41,6 +45,7 @@ impl Lane {
                 let cause = match (self.gate.force(), self.gate.cause()) {
                     (Force::Open, _) => "an operator has opened it",
                     (_, Some(Cause::Credentials)) => "the target refuses the credentials",
+                    (_, Some(Cause::Slow)) => "the target has been slow too often",
                     (_, Some(Cause::Failures) | None) => "the target has failed too often",
                 };
                 tracing::warn!(%target_name, cause, "the breaker has opened");
@@ -53,13 +58,18 @@ impl Lane {
         }
     }
 
-    fn held_by(&self, now: Instant) -> Option<HeldBy> {
+    fn held_by(&self, limited_by: Option<Limit>) -> Option<HeldBy> {
         if !self.is_open {
             return Some(HeldBy::Store);
         }
-        let is_full = self.flights.len() >= self.concurrency && self.window.next_ready().is_some();
-        self.gate
-            .held_by(now)
-            .or_else(|| is_full.then_some(HeldBy::Limit))
+        let limit = limited_by.map(|_| HeldBy::Limit);
+        self.gate.held_by().or(limit)
+    }
+
+    /// The limit that holds what is ready. One that the target has asked for holds what comes too.
+    fn limited_by(&self, now: Instant) -> Option<Limit> {
+        let limit = self.gate.limited_by(self.flights.len(), now)?;
+        let holds = limit == Limit::Pushback || self.window.next_ready().is_some();
+        holds.then_some(limit)
     }
 }

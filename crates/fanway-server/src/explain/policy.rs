@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use fanway_config::Target;
+use fanway_policy::concurrency;
+use fanway_policy::rate::Params;
 use fanway_policy::retry::Preset;
 
-use super::{Breaker, Policy, Retry, Timeouts};
+use super::{Bounds, Breaker, Concurrency, Policy, Rate, Retry, Timeouts};
 
 const UNITS: [(&str, u128); 4] = [
     ("d", 86_400_000),
@@ -35,15 +37,42 @@ pub(super) fn of(target: &Target) -> Policy {
                 Preset::StandardWebhooks => "standard-webhooks",
             },
         },
-        concurrency: target.concurrency.get(),
+        concurrency: concurrency(target.concurrency),
+        rate: target.rate.as_ref().map(rate),
         breaker: Breaker {
             consecutive: breaker.consecutive.get(),
             failure_ratio: breaker.failure_ratio,
+            slow: breaker.slow.map(written),
+            slow_ratio: breaker.slow_ratio,
             minimum: breaker.minimum,
             window: written(breaker.window),
             open_for: written(breaker.open_for),
             probes: breaker.probes.get(),
         },
+    }
+}
+
+fn concurrency(concurrency: concurrency::Concurrency) -> Concurrency {
+    match concurrency {
+        concurrency::Concurrency::Fixed(count) => Concurrency::Fixed(count.get()),
+        concurrency::Concurrency::Auto(bounds) => Concurrency::Auto {
+            auto: Bounds {
+                least: bounds.least,
+                most: bounds.most,
+            },
+        },
+    }
+}
+
+fn rate(rate: &Params) -> Rate {
+    let unit = match rate.per.as_secs() {
+        3600 => "h",
+        60 => "m",
+        _ => "s",
+    };
+    Rate {
+        limit: format!("{}/{unit}", rate.limit),
+        burst: rate.burst.get(),
     }
 }
 

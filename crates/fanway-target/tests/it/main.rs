@@ -3,6 +3,7 @@
 //! Time stands still and moves only by `advance`; where the order of events on two sockets
 //! matters, `settle` lets those that have happened arrive.
 
+mod budget;
 mod http1;
 mod http2;
 mod peer;
