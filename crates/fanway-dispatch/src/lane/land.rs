@@ -38,9 +38,13 @@ impl Lane {
                 let detail = detail::of_exchange(&answer.exchange);
                 self.end_unattempted(&work, End::Dead(DeadReason::Expression), detail);
             }
-            flight::End::Attempted(answer) if has_no_connection(&answer) && !is_called_off => {
+            flight::End::Attempted(answer) if has_no_connection(&answer) => {
                 self.gate.hand_back(pass, now.steady);
-                self.window.wait(work, now.steady + CROWDED_PAUSE);
+                if is_called_off {
+                    self.end_unattempted(&work, End::Cancelled, None);
+                } else {
+                    self.window.wait(work, now.steady + CROWDED_PAUSE);
+                }
             }
             flight::End::Attempted(answer) => {
                 let attempt = Attempt {

@@ -97,6 +97,22 @@ async fn an_attempt_that_is_not_made_uses_nothing_of_the_rate() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delivery_that_gets_no_connection_is_tried_again_and_nothing_is_used_up() {
+    let mut bench = Bench::new().await;
+    let script = vec![Reply::failed(FailureKind::NoConnection, "none was free"); 30];
+    let target = ScriptedTarget::scripted(script, Reply::status(200));
+    let lane = bench.start(&target);
+    let message = bench.accept_one().await;
+    bench.ended(&message).await;
+    assert_eq!(target.attempts(), 31);
+    let outcomes = bench.store.outcomes();
+    assert_eq!(outcomes.len(), 1);
+    assert_eq!((outcomes[0].attempts, outcomes[0].used), (1, 1));
+    assert!(lane.snapshot().cause.is_none());
+    assert_eq!(bench.clock.now(), START.saturating_add(secs(3)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reload_changes_the_rate_without_a_burst() {
     let mut bench = Bench::new().await;
     let target = healthy();
