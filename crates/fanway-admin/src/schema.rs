@@ -5,8 +5,10 @@
 
 use std::borrow::Cow;
 
-use fanway_store::change::{Cause, Force};
+use fanway_dispatch::handle::Limit;
+use fanway_store::change::{self, Force};
 use fanway_store::job::{Include, State};
+use fanway_store::trouble::Cause;
 use fanway_types::{AgainCause, DeadReason, DeliveryState, HeldBy, MessageState};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
@@ -62,7 +64,16 @@ texts! {
         .enum_values(Some([Force::Auto, Force::Open, Force::Closed].map(Force::as_str)));
     /// What a pause came from: an operator, or a 410 of the target's.
     PauseCauseWord = ObjectBuilder::new()
-        .enum_values(Some([Cause::Operator, Cause::Gone].map(Cause::as_str)));
+        .enum_values(Some([change::PauseCause::Operator, change::PauseCause::Gone].map(change::PauseCause::as_str)));
+    /// A limit: the rate, how many attempts may be in flight, how many may be while a target is taken
+    /// up again, or that the target has asked to be left alone, or has told
+    /// how much it still takes.
+    LimitWord = ObjectBuilder::new().enum_values(Some(
+        [Limit::Rate, Limit::Concurrency, Limit::Ramp, Limit::Pushback, Limit::Pace].map(Limit::as_str),
+    ));
+    /// Why a breaker isn't closed: failures, slow answers, or that the target refuses the credentials.
+    CauseWord = ObjectBuilder::new()
+        .enum_values(Some([Cause::Failures, Cause::Slow, Cause::Credentials].map(Cause::as_str)));
     /// Where a redrive stands.
     RedriveWord = ObjectBuilder::new().enum_values(Some(
         [State::Running, State::Paused, State::Done, State::Cancelled].map(State::as_str),

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use fanway_dispatch::handle::Limit;
 use fanway_store::Backlog;
-use fanway_store::change::{Cause, Control, Force, Pause};
+use fanway_store::change::{self, Control, Force, Pause};
+use fanway_store::trouble::Cause;
 use fanway_types::{HeldBy, TargetName, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -41,8 +43,16 @@ pub(crate) struct Target {
     /// When that ends or a probe is sent, where it is known.
     #[schema(value_type = Option<schema::Time>)]
     held_until: Option<Timestamp>,
+    /// Which limit it is, where it is held by one.
+    #[schema(value_type = Option<schema::LimitWord>)]
+    limited_by: Option<&'static str>,
+    /// Attempts that may be in flight now, where it has a lane.
+    concurrency: Option<usize>,
     /// Its breaker, where it has a lane.
     breaker: Option<Breaker>,
+    /// Why its breaker isn't closed, by what the target has answered.
+    #[schema(value_type = Option<schema::CauseWord>)]
+    breaker_cause: Option<&'static str>,
     /// What an operator has its breaker do.
     #[schema(value_type = schema::ForceWord)]
     force: Force,
@@ -103,7 +113,7 @@ pub(crate) struct Paused {
     reason: String,
     /// What it came from.
     #[schema(value_type = schema::PauseCauseWord)]
-    cause: Cause,
+    cause: change::PauseCause,
 }
 
 impl Target {
@@ -125,7 +135,10 @@ impl Target {
             state,
             held_by: held_by.filter(|_| !is_idle),
             held_until: lane.and_then(|lane| lane.held_until),
+            limited_by: lane.and_then(|lane| lane.limited_by).map(Limit::as_str),
+            concurrency: lane.map(|lane| lane.concurrency),
             breaker: lane.map(|lane| lane.breaker.into()),
+            breaker_cause: lane.and_then(|lane| lane.cause).map(Cause::as_str),
             force: control.breaker,
             paused: control.pause.map(|pause| Paused {
                 since: pause.since,
@@ -210,7 +223,7 @@ impl Steer {
                     since: earlier.map_or(now, |pause| pause.since),
                     reason: reason.to_owned(),
                     // Also of one that wasn't: from now on it is the operator's.
-                    cause: Cause::Operator,
+                    cause: change::PauseCause::Operator,
                     address: None,
                 })
             }

@@ -68,6 +68,14 @@ pub(crate) enum Kind {
         least: u32,
         most: u32,
     },
+    /// A count, or a word in its place.
+    CountOr {
+        least: u32,
+        most: u32,
+        word: &'static str,
+    },
+    /// So many in a second, a minute or an hour.
+    Rate,
     Number {
         least: f64,
         most: f64,
@@ -153,6 +161,10 @@ impl Kind {
                 most: u32::MAX,
             } => format!("a whole number of {least} or more"),
             Self::Count { least, most } => format!("a whole number from {least} to {most}"),
+            Self::CountOr { least, most, word } => {
+                format!("a whole number from {least} to {most}, or {word}")
+            }
+            Self::Rate => "a rate such as 100/s, 600/m or 5000/h".to_owned(),
             Self::Number { least, most } => format!("a number from {least} to {most}"),
             Self::Choice(words) => one_of(words),
             Self::Statuses => {
@@ -208,6 +220,10 @@ impl Kind {
                 most: u32::MAX,
             } => format!("whole number, at least {least}"),
             Self::Count { least, most } => format!("whole number, {least} to {most}"),
+            Self::CountOr { least, most, word } => {
+                format!("whole number, {least} to {most}, or `{word}`")
+            }
+            Self::Rate => "rate".to_owned(),
             Self::Number { least, most } => format!("number, {least} to {most}"),
             Self::Choice(words) => words
                 .iter()

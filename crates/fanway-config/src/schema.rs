@@ -75,6 +75,10 @@ fn default(text: &str, kind: &Kind) -> Value {
         Kind::Flag | Kind::Count { .. } | Kind::Number { .. } => {
             serde_json::from_str(text).expect("defaults of numbers and flags are JSON")
         }
+        Kind::CountOr { .. } => text
+            .parse::<u32>()
+            .map_or_else(|_| json!(text), |number| json!(number)),
+        Kind::Either(short, _) => self::default(text, short),
         _ => json!(text),
     }
 }
@@ -121,6 +125,13 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         Kind::Flag => or_reference(&json!({ "type": "boolean" })),
         Kind::Count { least, most } => {
             or_reference(&json!({ "type": "integer", "minimum": least, "maximum": most }))
+        }
+        Kind::CountOr { least, most, word } => json!({ "anyOf": [
+            { "type": "integer", "minimum": least, "maximum": most },
+            { "type": "string", "pattern": format!("^{word}$|{REFERENCE}") },
+        ] }),
+        Kind::Rate => {
+            json!({ "type": "string", "pattern": format!("^[0-9]+ */ *[smh]$|{REFERENCE}") })
         }
         Kind::Number { least, most } => {
             or_reference(&json!({ "type": "number", "minimum": least, "maximum": most }))

@@ -28,6 +28,8 @@ pub struct Server {
     pub max_body: ByteCount,
     /// The most connections at a time.
     pub connections: NonZeroU32,
+    /// The most connections to all targets together; `None` for what the system's limits allow.
+    pub target_connections: Option<NonZeroUsize>,
     /// How long a request's head may take to arrive.
     pub header_timeout: Duration,
     /// How long a request's body may take to arrive.
@@ -96,7 +98,18 @@ pub(crate) static SECTION: Section = Section {
                 most: 1_000_000,
             },
             default: Default::Is("10000"),
-            about: "The most connections at a time. Beyond it they get 503.",
+            about: "The most connections of senders at a time. Beyond it they get 503.",
+        },
+        Key {
+            name: "target_connections",
+            kind: Kind::Count {
+                least: 1,
+                most: 1_000_000,
+            },
+            default: Default::Depends(
+                "half of the open files that the process may have, at most 8192",
+            ),
+            about: "The most connections to all targets together. Beyond it idle ones of other targets are closed, and who needs one waits; each target can always have its part of half of them.",
         },
         Key {
             name: "header_timeout",
@@ -171,6 +184,7 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<Server> {
     let memory = fields.value("memory");
     let max_body = fields.value("max_body");
     let connections = fields.value("connections");
+    let target_connections = fields.optional("target_connections");
     let header_timeout = fields.value("header_timeout");
     let body_timeout = fields.value("body_timeout");
     let max_headers = fields.value("max_headers");
@@ -186,6 +200,7 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<Server> {
         memory: memory?,
         max_body: max_body?,
         connections: connections?,
+        target_connections: target_connections?,
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
         max_headers: max_headers?,

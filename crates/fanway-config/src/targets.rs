@@ -1,19 +1,21 @@
 //! `targets`: the APIs that Fanway calls, with their addresses, credentials and policies.
 
 pub(crate) mod breaker;
+mod concurrency;
 pub(crate) mod counts;
 mod credentials;
 mod known;
+mod rate;
 pub(crate) mod retry;
 pub(crate) mod sign;
 pub(crate) mod timeouts;
 mod was;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use fanway_policy as policy;
+use fanway_policy::concurrency::Concurrency;
 use fanway_types::TargetName;
 use sha2::{Digest, Sha256};
 
@@ -54,8 +56,10 @@ pub struct Target {
     pub counts: Counts,
     /// When a failed attempt is made again.
     pub retry: policy::retry::Params,
-    /// The most attempts at a time.
-    pub concurrency: NonZeroUsize,
+    /// How many attempts may be in flight.
+    pub concurrency: Concurrency,
+    /// How many attempts may start in a while, where that is limited.
+    pub rate: Option<policy::rate::Params>,
     /// When the lane is held because the target is unwell.
     pub breaker: policy::breaker::Params,
 }
@@ -95,10 +99,6 @@ impl FromText for Http {
 pub(crate) static SECTION: Section = Section {
     about: "An API that Fanway calls.",
     elsewhere: &[
-        (
-            "rate",
-            "limits on the rate are not in this release; `concurrency` bounds how many attempts run at a time",
-        ),
         (
             "ca",
             "not in this release; the system's certificates are trusted",
@@ -165,12 +165,15 @@ pub(crate) static SECTION: Section = Section {
         },
         Key {
             name: "concurrency",
-            kind: Kind::Count {
-                least: 1,
-                most: 65_535,
-            },
+            kind: concurrency::KIND,
             default: Default::Is("64"),
-            about: "The most attempts at a time.",
+            about: "The most attempts at a time, or `auto`: as many as the target's latency says that it bears.",
+        },
+        Key {
+            name: "rate",
+            kind: Kind::Either(&Kind::Rate, &rate::SECTION),
+            default: Default::Unset,
+            about: "How many attempts may start in a while, such as `100/s`.",
         },
         Key {
             name: "breaker",
@@ -222,7 +225,8 @@ fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
     let idle = fields.value("idle");
     let success = counts::read_success(fields);
     let retry = fields.section("retry", retry::read);
-    let concurrency = fields.value("concurrency");
+    let concurrency = concurrency::read(fields, "concurrency");
+    let rate = rate::read(fields, "rate");
     let breaker = fields.section("breaker", breaker::read);
     let (retry, retried) = retry?;
     let counts = Counts::of(fields, success?, retried);
@@ -237,6 +241,7 @@ fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
         counts: counts?,
         retry,
         concurrency: concurrency?,
+        rate: rate?,
         breaker: breaker?,
     })
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use fanway_store::change::{Cause, Control, Force};
+use fanway_store::change::{self, Control, Force};
+use fanway_store::trouble::Cause;
 use fanway_types::{ByteCount, HeldBy, TargetName, Timestamp};
 
 use crate::steering::{Settings, Steering, Told};
@@ -82,18 +83,53 @@ pub struct Snapshot {
     pub held_by: Option<HeldBy>,
     /// When that ends, or probes begin, where it is known: not where only an operator ends it.
     pub held_until: Option<Timestamp>,
+    /// Which limit it is, where it is held by one.
+    pub limited_by: Option<Limit>,
+    /// Attempts that may be in flight now.
+    pub concurrency: usize,
     /// Its breaker, as it is in force.
     pub breaker: Breaker,
+    /// Why the breaker isn't closed, by what the target has answered.
+    pub cause: Option<Cause>,
     /// What an operator has the breaker do.
     pub force: Force,
     /// Why the target is paused, where it is.
-    pub pause: Option<Cause>,
+    pub pause: Option<change::PauseCause>,
     /// Deliveries that are being shaped or attempted.
     pub in_flight: usize,
     /// Other deliveries in its window.
     pub waiting: usize,
     /// The bodies of all deliveries in its window.
     pub bytes: ByteCount,
+}
+
+/// A limit that holds a lane's deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// No more attempts may start yet.
+    Rate,
+    /// No more attempts may be in flight.
+    Concurrency,
+    /// No more attempts may be in flight yet: the target was left alone.
+    Ramp,
+    /// The target has asked to be left alone.
+    Pushback,
+    /// The target has told how much it still takes: attempts are spread.
+    Pace,
+}
+
+impl Limit {
+    /// The word for it, as users see it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Concurrency => "concurrency",
+            Self::Ramp => "ramp",
+            Self::Pushback => "pushback",
+            Self::Pace => "pace",
+        }
+    }
 }
 
 /// Where a lane's breaker stands.

@@ -20,16 +20,17 @@ mod window;
 
 use std::collections::HashSet;
 use std::future::poll_fn;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fanway_policy::{breaker, retry};
+use fanway_policy::concurrency::Concurrency;
+use fanway_policy::{breaker, rate, retry};
 use fanway_store::change::Control;
 use fanway_store::lane::{Room, Work};
+use fanway_store::trouble::Trouble;
 use fanway_store::{Error, Store};
 use fanway_target::Target;
 use fanway_transform::evaluator::Evaluator;
@@ -51,7 +52,7 @@ use crate::shutdown::{Shutdown, Stage};
 use crate::steering::{Settings, Told};
 use check::Look;
 use flight::{Flight, Landed};
-use gate::{Gate, Now};
+use gate::{Gate, Now, Policies};
 use horizon::Horizon;
 use window::Window;
 
@@ -82,9 +83,13 @@ pub struct Params {
     /// When its breaker opens.
     pub breaker: breaker::Params,
     /// How many deliveries may be in flight.
-    pub concurrency: NonZeroUsize,
+    pub concurrency: Concurrency,
+    /// How many attempts may start in a while, where that is limited.
+    pub rate: Option<rate::Params>,
     /// What an operator has set for the target.
     pub control: Control,
+    /// What isn't well with the target, as an earlier lane has kept it.
+    pub trouble: Trouble,
     /// How much it holds: deliveries, and the bytes of their bodies. One delivery may be more than
     /// there is room for.
     pub window: Room,
@@ -109,7 +114,6 @@ pub struct Lane {
     name: TargetName,
     target: Arc<dyn Target>,
     look: Look,
-    concurrency: usize,
     store: Arc<dyn Store>,
     reader: Box<dyn fanway_store::Lane>,
     plans: Plans,
@@ -125,6 +129,10 @@ pub struct Lane {
     flights: FuturesUnordered<Flight>,
     /// The plan of the next delivery, while it is loaded.
     loading: Option<BoxFuture<'static, Result<(PlanHash, Known), Error>>>,
+    /// What isn't well with the target, while the store is told.
+    keeping: Option<BoxFuture<'static, Result<(), Error>>>,
+    /// When the lane was opened, until it has been seen whether there was a backlog then.
+    opened: Option<Timestamp>,
     /// What the store has handed out; empty between events.
     taken: Vec<Work>,
     /// Deliveries that were called off; empty between events.
@@ -168,23 +176,27 @@ impl Lane {
     /// # Errors
     /// Where the store doesn't give it: the target has a lane already, or the store is closed.
     pub fn open(params: Params) -> Result<(Self, Handle), Error> {
-        let now = Instant::now();
+        let now = Now {
+            wall: params.clock.now(),
+            steady: Instant::now(),
+        };
         let mut rng = params.rng;
         let retry = bounded(&params.retry);
         let horizon = Horizon::new(longest_wait(&retry, &params.breaker));
-        let rules = gate::Params {
+        let gate_rng = StdRng::seed_from_u64(rng.next_u64());
+        let handle = Handle::new(params.name.clone());
+        let policies = Policies {
             answers: params.counts.rules.clone(),
             retry,
             breaker: params.breaker,
+            concurrency: params.concurrency,
+            rate: params.rate,
         };
-        let gate_rng = StdRng::seed_from_u64(rng.next_u64());
-        let handle = Handle::new(params.name.clone());
         let lane = Self {
             reader: params.store.lane(&params.name)?,
             name: params.name,
             target: params.target,
             look: Look::new(&params.counts, &params.evaluator),
-            concurrency: params.concurrency.get(),
             store: params.store,
             plans: params.plans,
             evaluator: params.evaluator,
@@ -193,11 +205,13 @@ impl Lane {
             clock: params.clock,
             rng,
             handle: handle.clone(),
-            gate: Gate::new(rules, &params.control, gate_rng, now),
+            gate: Gate::new(policies, &params.control, &params.trouble, gate_rng, now),
             window: Window::new(params.window),
             horizon,
             flights: FuturesUnordered::new(),
             loading: None,
+            keeping: None,
+            opened: Some(now.wall),
             taken: Vec::new(),
             called_off: Vec::new(),
             awaited_expiry: None,
@@ -248,6 +262,7 @@ impl Lane {
         }
         let is_running = self.stage == Stage::Running;
         let now = self.now();
+        self.keep_trouble(cx, now);
         if is_running {
             self.start_attempts(cx, now);
         }
@@ -277,6 +292,7 @@ impl Lane {
             }
             Event::Taken(taken) => {
                 taken?;
+                self.look_for_backlog();
                 self.taken.drain(..).for_each(|work| self.window.add(work));
             }
             Event::Due => {}
@@ -292,7 +308,7 @@ impl Lane {
     fn take_over(&mut self, told: Told) {
         let Told { control, settings } = told;
         if let Some(control) = control {
-            self.gate.control(&control);
+            self.gate.control(&control, Instant::now());
         }
         if let Some(settings) = settings {
             self.reconfigure(*settings);
@@ -309,18 +325,32 @@ impl Lane {
             retry,
             breaker,
             concurrency,
+            rate,
         } = settings;
         let retry = bounded(&retry);
         self.target = target;
         self.look = Look::new(&counts, &self.evaluator);
-        self.concurrency = concurrency.get();
         self.horizon.set_longest(longest_wait(&retry, &breaker));
-        let rules = gate::Params {
+        let policies = Policies {
             answers: counts.rules,
             retry,
             breaker,
+            concurrency,
+            rate,
         };
-        self.gate.reconfigure(rules, Instant::now());
+        self.gate.reconfigure(policies, Instant::now());
+    }
+
+    /// What was accepted before the lane was opened may be much: it is taken up with few attempts at
+    /// a time. The first delivery tells, since the oldest come first.
+    fn look_for_backlog(&mut self) {
+        let Some(opened) = self.opened.take() else {
+            return;
+        };
+        let is_older = |work: &Work| work.message.received_at() < opened;
+        if self.taken.first().is_some_and(is_older) {
+            self.gate.ramp_up(Instant::now());
+        }
     }
 
     fn now(&self) -> Now {

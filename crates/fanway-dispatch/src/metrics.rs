@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use fanway_store::change::Cause;
+use fanway_store::change::PauseCause;
 use fanway_types::TargetName;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -29,6 +29,9 @@ pub const BREAKER_STATE: &str = "fanway_target_breaker_state";
 
 /// Whether a target is paused, by target: 0 no, 1 by an operator, 2 since it has answered 410.
 pub const PAUSED: &str = "fanway_target_paused";
+
+/// Attempts that may be in flight now, by target.
+pub const CONCURRENCY: &str = "fanway_target_concurrency";
 
 /// The upper bounds of the duration's buckets, in seconds.
 const BUCKETS: [f64; 13] = [
@@ -81,6 +84,7 @@ pub struct Metrics {
     waiting: Family<TargetLabel, Gauge>,
     breaker: Family<TargetLabel, Gauge>,
     paused: Family<TargetLabel, Gauge>,
+    concurrency: Family<TargetLabel, Gauge>,
 }
 
 impl Metrics {
@@ -94,6 +98,7 @@ impl Metrics {
             waiting: Family::default(),
             breaker: Family::default(),
             paused: Family::default(),
+            concurrency: Family::default(),
         };
         registry.register(ATTEMPTS, "Attempts by outcome", metrics.attempts.clone());
         registry.register(
@@ -120,6 +125,11 @@ impl Metrics {
             PAUSED,
             "0 not, 1 by an operator, 2 since the target has answered 410",
             metrics.paused.clone(),
+        );
+        registry.register(
+            CONCURRENCY,
+            "Attempts that may be in flight",
+            metrics.concurrency.clone(),
         );
         metrics
     }
@@ -151,6 +161,7 @@ impl Metrics {
             waiting: self.waiting.get_or_create_owned(&label),
             breaker: self.breaker.get_or_create_owned(&label),
             paused: self.paused.get_or_create_owned(&label),
+            concurrency: self.concurrency.get_or_create_owned(&label),
         }
     }
 }
@@ -170,6 +181,7 @@ pub struct LaneMetrics {
     waiting: Gauge,
     breaker: Gauge,
     paused: Gauge,
+    concurrency: Gauge,
 }
 
 impl LaneMetrics {
@@ -191,6 +203,7 @@ impl LaneMetrics {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.in_flight.set(count(snapshot.in_flight));
         self.waiting.set(count(snapshot.waiting));
+        self.concurrency.set(count(snapshot.concurrency));
         self.breaker.set(match snapshot.breaker {
             Breaker::Closed => 0,
             Breaker::HalfOpen => 1,
@@ -198,8 +211,8 @@ impl LaneMetrics {
         });
         self.paused.set(match snapshot.pause {
             None => 0,
-            Some(Cause::Operator) => 1,
-            Some(Cause::Gone) => 2,
+            Some(PauseCause::Operator) => 1,
+            Some(PauseCause::Gone) => 2,
         });
     }
 }

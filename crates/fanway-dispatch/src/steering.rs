@@ -2,12 +2,12 @@
 //!
 //! A lane takes it between two events. Of several of one kind that come before, the latest counts.
 
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use fanway_policy::{breaker, retry};
+use fanway_policy::concurrency::Concurrency;
+use fanway_policy::{breaker, rate, retry};
 use fanway_store::change::Control;
 use fanway_target::Target;
 use futures_util::task::AtomicWaker;
@@ -26,7 +26,9 @@ pub struct Settings {
     /// When its breaker opens.
     pub breaker: breaker::Params,
     /// How many deliveries may be in flight.
-    pub concurrency: NonZeroUsize,
+    pub concurrency: Concurrency,
+    /// How many attempts may start in a while, where that is limited.
+    pub rate: Option<rate::Params>,
 }
 
 /// What a lane hasn't taken yet.

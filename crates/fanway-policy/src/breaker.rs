@@ -1,7 +1,8 @@
 //! Whether a target is well enough to be attempted.
 //!
 //! A breaker is closed while the target is well. It opens after a run of failures, when failures
-//! prevail within its window, or at once when the target refuses our credentials. While it is open
+//! or slow answers prevail within its window, or at once when the target refuses our credentials.
+//! While it is open
 //! nothing is attempted; when [`Params::open_for`] is over it is half-open and lets one attempt
 //! through at a time, a probe. One bad probe opens it again; enough good ones, or a single one
 //! where it was only about credentials, close it.
@@ -23,9 +24,13 @@ pub struct Params {
     pub consecutive: NonZeroU32,
     /// The share of failures within the window that opens it, above 0 and at most 1.
     pub failure_ratio: f64,
-    /// Attempts within the window below which the share says nothing.
+    /// How long an attempt takes at least that is slow, whatever comes of it; `None` where none is.
+    pub slow: Option<Duration>,
+    /// The share of slow attempts within the window that opens it, above 0 and at most 1.
+    pub slow_ratio: f64,
+    /// Attempts within the window below which the shares say nothing.
     pub minimum: u32,
-    /// How far back the share looks.
+    /// How far back the shares look.
     pub window: Duration,
     /// How long it stays open before it lets probes through.
     pub open_for: Duration,
@@ -38,6 +43,8 @@ impl Default for Params {
         Self {
             consecutive: NonZeroU32::new(10).expect("10 is not 0"),
             failure_ratio: 0.5,
+            slow: None,
+            slow_ratio: 0.8,
             minimum: 20,
             window: Duration::from_secs(10),
             open_for: Duration::from_secs(30),
@@ -66,6 +73,8 @@ pub enum Cause {
     Failures,
     /// The target refuses our credentials.
     Credentials,
+    /// The target was too slow too often.
+    Slow,
 }
 
 /// Where a breaker stands.
@@ -133,6 +142,15 @@ impl Breaker {
         }
     }
 
+    /// A breaker that is open until then, as it was before the process began.
+    #[must_use]
+    pub fn opened(params: Params, cause: Cause, until: Instant, now: Instant) -> Self {
+        Self {
+            state: State::Open { cause, until },
+            ..Self::new(params, now)
+        }
+    }
+
     /// Where it stands.
     #[must_use]
     pub fn state(&self) -> State {
@@ -174,9 +192,9 @@ impl Breaker {
         })
     }
 
-    /// Learns from an attempt that is over.
+    /// Learns from an attempt that is over, and took so long.
     #[expect(clippy::needless_pass_by_value, reason = "a permit is used up")]
-    pub fn observe(&mut self, permit: Permit, sign: Sign, now: Instant) {
+    pub fn observe(&mut self, permit: Permit, sign: Sign, took: Duration, now: Instant) {
         if permit.era != self.era {
             return;
         }
@@ -184,8 +202,11 @@ impl Breaker {
             self.open(Cause::Credentials, now);
             return;
         }
+        let is_slow = self.params.slow.is_some_and(|slow| took >= slow);
         match self.state {
-            State::Closed => self.observe_closed(sign, now),
+            State::Closed => self.observe_closed(sign, is_slow, now),
+            // One that is slow is no better than one that fails: it would open the breaker again.
+            State::HalfOpen { .. } if is_slow && sign == Sign::Well => self.open(Cause::Slow, now),
             State::HalfOpen {
                 cause, succeeded, ..
             } => self.observe_probe(cause, succeeded, sign, now),
@@ -193,20 +214,23 @@ impl Breaker {
         }
     }
 
-    fn observe_closed(&mut self, sign: Sign, now: Instant) {
-        match sign {
-            Sign::Well => {
-                self.in_a_row = 0;
-                self.window.add(false, now);
-            }
-            Sign::Ill => {
-                self.in_a_row = self.in_a_row.saturating_add(1);
-                self.window.add(true, now);
-                if self.fails_too_often() {
-                    self.open(Cause::Failures, now);
-                }
-            }
-            Sign::Nothing | Sign::CredentialsRefused => {}
+    fn observe_closed(&mut self, sign: Sign, is_slow: bool, now: Instant) {
+        let is_failure = match sign {
+            Sign::Well => false,
+            Sign::Ill => true,
+            Sign::Nothing | Sign::CredentialsRefused => return,
+        };
+        self.in_a_row = if is_failure {
+            self.in_a_row.saturating_add(1)
+        } else {
+            0
+        };
+        self.window.add(is_failure, is_slow, now);
+        // Only what counts for it can open it.
+        if is_failure && self.fails_too_often() {
+            self.open(Cause::Failures, now);
+        } else if is_slow && self.is_too_slow() {
+            self.open(Cause::Slow, now);
         }
     }
 
@@ -217,7 +241,7 @@ impl Breaker {
             Sign::Nothing => succeeded,
         };
         let wanted = match cause {
-            Cause::Failures => self.params.probes.get(),
+            Cause::Failures | Cause::Slow => self.params.probes.get(),
             Cause::Credentials => 1,
         };
         if succeeded >= wanted {
@@ -231,10 +255,19 @@ impl Breaker {
     }
 
     fn fails_too_often(&self) -> bool {
-        let (failures, total) = self.window.counts();
-        let share = f64::from(failures) / f64::from(total.max(1));
+        let counts = self.window.counts();
         self.in_a_row >= self.params.consecutive.get()
-            || (total >= self.params.minimum && share >= self.params.failure_ratio)
+            || self.prevail(counts.failures, counts.total, self.params.failure_ratio)
+    }
+
+    fn is_too_slow(&self) -> bool {
+        let counts = self.window.counts();
+        self.prevail(counts.slow, counts.total, self.params.slow_ratio)
+    }
+
+    fn prevail(&self, some: u32, total: u32, ratio: f64) -> bool {
+        let share = f64::from(some) / f64::from(total.max(1));
+        total >= self.params.minimum && share >= ratio
     }
 
     fn open(&mut self, cause: Cause, now: Instant) {

@@ -17,7 +17,6 @@ use fanway_dispatch::{Clock, Plans};
 use fanway_ingress::{Door, Incoming, Ingress};
 use fanway_store::Store;
 use fanway_store_local::{LocalStore, Turns};
-use fanway_target::http::Roots;
 use fanway_transform::evaluator::{self, Evaluator};
 use fanway_types::{DeliveryId, MemoryBudget};
 use prometheus_client::registry::Registry;
@@ -29,6 +28,7 @@ use crate::foreman::{self, Foreman};
 use crate::group::{End, Group};
 use crate::lanes::{Lanes, RoutePlans};
 use crate::listener::{self, Bound, ListenError};
+use crate::outward::Outward;
 use crate::prepared::Prepared;
 use crate::run::{Assembled, Wanted};
 use crate::source::Source;
@@ -66,8 +66,9 @@ impl Assembly {
         let addresses = (gateway.address(), admin.address());
         self.store.register_metrics(&mut self.registry);
         let store: Arc<dyn Store> = Arc::new(self.store.clone());
-        let roots = Roots::system();
-        let prepared = Prepared::new(Arc::clone(&self.config), &*store, &roots).await?;
+        let outward = Outward::new(&self.config);
+        outward.register_metrics(&mut self.registry);
+        let prepared = Prepared::new(Arc::clone(&self.config), &*store, &outward).await?;
         let cores = self.start_cores()?;
         let (steering, orders) = Steering::new(parts::generation(&self.config, 1));
         let views = Views {
@@ -84,7 +85,7 @@ impl Assembly {
         let told = foreman::Told {
             store: Arc::clone(&store),
             ingress: ingress.clone(),
-            roots,
+            outward,
             source: Arc::clone(&self.source),
             lanes: views.lanes.clone(),
             plans: views.plans.clone(),

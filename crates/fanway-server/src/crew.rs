@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use fanway_dispatch::lane::DEFAULT_WINDOW;
 use fanway_dispatch::{Clock, Lane, Metrics, Plans, Settings, Stopper, lane};
-use fanway_store::change::Control;
 use fanway_store::{Error, Store};
 use fanway_transform::evaluator::Evaluator;
 use fanway_types::{DeliveryId, TargetName};
@@ -18,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::group::{Ended, Group};
+use crate::kept::Kept;
 use crate::lanes::Lanes;
 
 /// What lanes are made from.
@@ -69,7 +69,7 @@ impl Crew {
     }
 
     /// Changes the lanes to what is wanted: these targets, and that those named first are had by
-    /// those named second. `controls` is for lanes that are opened.
+    /// those named second. `kept` is for lanes that are opened.
     ///
     /// # Errors
     /// Where the store gives no lane: it is closed, or failed.
@@ -77,7 +77,7 @@ impl Crew {
         &mut self,
         wanted: BTreeMap<TargetName, Settings>,
         adopted: BTreeMap<TargetName, TargetName>,
-        controls: &[(TargetName, Control)],
+        kept: &Kept,
     ) -> Result<(), Error> {
         for (target, settings) in &wanted {
             if let Some(lane) = self.lanes.get(target) {
@@ -86,7 +86,7 @@ impl Crew {
         }
         self.wanted = wanted;
         self.adopted = adopted;
-        self.settle(controls)
+        self.settle(kept)
     }
 
     /// Adds lanes to those that are wanted, and takes others off.
@@ -97,16 +97,16 @@ impl Crew {
         &mut self,
         add: BTreeMap<TargetName, Settings>,
         remove: &[TargetName],
-        controls: &[(TargetName, Control)],
+        kept: &Kept,
     ) -> Result<(), Error> {
         self.wanted.extend(add);
         self.wanted.retain(|target, _| !remove.contains(target));
-        self.settle(controls)
+        self.settle(kept)
     }
 
     /// Closes what isn't wanted, opens what is, and hands on what waits for targets of earlier
     /// configs, each as far as it can be done now.
-    fn settle(&mut self, controls: &[(TargetName, Control)]) -> Result<(), Error> {
+    fn settle(&mut self, kept: &Kept) -> Result<(), Error> {
         for (target, open) in &mut self.open {
             if !self.wanted.contains_key(target) && !open.is_closing {
                 tracing::info!(%target, "closing the lane");
@@ -121,9 +121,7 @@ impl Crew {
             .map(|(target, settings)| (target.clone(), settings.clone()))
             .collect();
         for (target, settings) in missing {
-            let control = controls.iter().find(|(named, _)| *named == target);
-            let control = control.map(|(_, control)| control.clone());
-            self.open(&target, settings, control.unwrap_or_default())?;
+            self.open(&target, settings, kept)?;
         }
         for (old, heir) in &self.adopted {
             if !self.open.contains_key(old) {
@@ -133,12 +131,7 @@ impl Crew {
         Ok(())
     }
 
-    fn open(
-        &mut self,
-        target: &TargetName,
-        settings: Settings,
-        control: Control,
-    ) -> Result<(), Error> {
+    fn open(&mut self, target: &TargetName, settings: Settings, kept: &Kept) -> Result<(), Error> {
         let Kit {
             store,
             plans,
@@ -154,7 +147,9 @@ impl Crew {
             retry: settings.retry,
             breaker: settings.breaker,
             concurrency: settings.concurrency,
-            control,
+            rate: settings.rate,
+            control: kept.control(target),
+            trouble: kept.trouble(target),
             window: DEFAULT_WINDOW,
             store: Arc::clone(store),
             plans: plans.clone(),
@@ -187,11 +182,7 @@ impl Crew {
     ///
     /// # Errors
     /// As [`change`](Self::change).
-    pub(crate) fn closed(
-        &mut self,
-        ended: Ended,
-        controls: &[(TargetName, Control)],
-    ) -> Result<Option<Ended>, Error> {
+    pub(crate) fn closed(&mut self, ended: Ended, kept: &Kept) -> Result<Option<Ended>, Error> {
         let of_part = |target: &&TargetName| part_of(target) == ended.name;
         let Some(target) = self.open.keys().find(of_part).cloned() else {
             return Ok(Some(ended));
@@ -205,7 +196,7 @@ impl Crew {
             return Ok(Some(ended));
         }
         tracing::info!(%target, "the lane is closed");
-        self.settle(controls)?;
+        self.settle(kept)?;
         Ok(None)
     }
 

@@ -24,8 +24,8 @@ use http::{HeaderMap, Method, Request, Uri};
 use prometheus_client::registry::Registry;
 
 pub use document::{
-    Body, Breaker, Checked, Explained, Expression, Key, Notices, Outgoing, Policy, Problem, Retry,
-    Said, Step, Success, Terms, Timeouts, Tried, Who,
+    Body, Bounds, Breaker, Checked, Concurrency, Explained, Expression, Key, Notices, Outgoing,
+    Policy, Problem, Rate, Retry, Said, Step, Success, Terms, Timeouts, Tried, Who,
 };
 
 use crate::lanes::Lanes;

@@ -13,9 +13,8 @@ use std::time::Duration;
 use fanway_admin::steering::{Generation, Previous, Refused, RollbackError};
 use fanway_config::Config;
 use fanway_ingress::Ingress;
-use fanway_store::change::{Audit, Control};
+use fanway_store::change::Audit;
 use fanway_store::{Error, Store};
-use fanway_target::http::Roots;
 use fanway_types::TargetName;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
@@ -24,8 +23,10 @@ use crate::changes::{Files, Named};
 use crate::crew::Crew;
 use crate::gone::Gone;
 use crate::group::Ended;
+use crate::kept::Kept;
 use crate::lanes::{Lanes, RoutePlans};
 use crate::origins::{Changes, Origins};
+use crate::outward::Outward;
 use crate::parts;
 use crate::prepared::Prepared;
 use crate::source::{Source, Unusable};
@@ -51,7 +52,7 @@ pub(crate) struct Foreman {
 pub(crate) struct Told {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) ingress: Ingress,
-    pub(crate) roots: Roots,
+    pub(crate) outward: Outward,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) lanes: Lanes,
     pub(crate) plans: RoutePlans,
@@ -76,8 +77,8 @@ impl Foreman {
         let gone = Gone::new(Arc::clone(&told.store), told.lanes.clone(), turn);
         let config = prepared.config;
         gone.resume_moved(&config).await?;
-        let controls = told.store.controls().await?;
-        crew.change(prepared.settings, adopted(&config), &controls)?;
+        let kept = Kept::read(&*told.store).await?;
+        crew.change(prepared.settings, adopted(&config), &kept)?;
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let foreman = Self {
@@ -117,11 +118,12 @@ impl Foreman {
     /// Opens lanes for origins that callbacks go to.
     async fn look_for_origins(&mut self) -> Option<Ended> {
         let lanes = &self.told.lanes;
-        let look = self
-            .origins
-            .look(&self.config, &self.told.roots, &self.told.store, |target| {
-                lanes.get(target).map(|lane| lane.snapshot())
-            });
+        let look = self.origins.look(
+            &self.config,
+            &self.told.outward,
+            &self.told.store,
+            |target| lanes.get(target).map(|lane| lane.snapshot()),
+        );
         let changed = match look.await {
             Ok(changes) if changes.is_nothing() => return None,
             Ok(changes) => self.change_some(changes).await,
@@ -134,9 +136,8 @@ impl Foreman {
     }
 
     async fn change_some(&mut self, changes: Changes) -> Result<(), Error> {
-        let controls = self.told.store.controls().await?;
-        self.crew
-            .change_some(changes.add, &changes.remove, &controls)
+        let kept = Kept::read(&*self.told.store).await?;
+        self.crew.change_some(changes.add, &changes.remove, &kept)
     }
 
     async fn close(&mut self, ended: Ended) -> Option<Ended> {
@@ -145,10 +146,10 @@ impl Foreman {
             name,
             end: Err(error.into()),
         };
-        match self.told.store.controls().await {
-            Ok(controls) => self
+        match Kept::read(&*self.told.store).await {
+            Ok(kept) => self
                 .crew
-                .closed(ended, &controls)
+                .closed(ended, &kept)
                 .unwrap_or_else(|error| Some(failed(error))),
             Err(error) => Some(failed(error)),
         }
@@ -271,22 +272,18 @@ impl Foreman {
             return Err(fixed.into_iter().map(needs).collect());
         }
         let prepare = async {
-            let prepared = Prepared::new(config, &*self.told.store, &self.told.roots).await?;
-            let controls = self.told.store.controls().await?;
-            Ok::<_, StartError>((prepared, controls))
+            let prepared = Prepared::new(config, &*self.told.store, &self.told.outward).await?;
+            let kept = Kept::read(&*self.told.store).await?;
+            Ok::<_, StartError>((prepared, kept))
         };
-        let (prepared, controls) = prepare.await.map_err(|error| vec![words(&error)])?;
-        self.put_to_use(prepared, &controls)
+        let (prepared, kept) = prepare.await.map_err(|error| vec![words(&error)])?;
+        self.put_to_use(prepared, &kept)
             .map_err(|error| vec![words(&error)])
     }
 
     /// Nothing is awaited here, and what can be refused comes first: the server has the one config
     /// or the other, whole.
-    fn put_to_use(
-        &mut self,
-        prepared: Prepared,
-        controls: &[(TargetName, Control)],
-    ) -> Result<Generation, StartError> {
+    fn put_to_use(&mut self, prepared: Prepared, kept: &Kept) -> Result<Generation, StartError> {
         let Prepared {
             config,
             plans,
@@ -294,9 +291,10 @@ impl Foreman {
         } = prepared;
         let table = parts::table(&config, &plans, &self.told.lanes);
         let table = self.told.ingress.arrange(table)?;
-        let wanted = self.origins.with(&config, &self.told.roots, settings)?;
+        let wanted = self.origins.with(&config, &self.told.outward, settings)?;
+        self.told.outward.take_over(&config);
         self.crew.plans().set_current(plans);
-        self.crew.change(wanted, adopted(&config), controls)?;
+        self.crew.change(wanted, adopted(&config), kept)?;
         self.told.ingress.replace(table);
         self.told.plans.set(parts::route_plans(&config));
         self.previous = Some(std::mem::replace(&mut self.config, config));
@@ -378,7 +376,6 @@ mod tests {
     use fanway_config::{Config, ProcessEnvironment};
     use fanway_dispatch::Plans;
     use fanway_store::Store;
-    use fanway_target::http::Roots;
     use fanway_testkit::MemoryStore;
     use fanway_transform::evaluator::{self, Evaluator};
     use fanway_types::MemoryBudget;
@@ -389,6 +386,7 @@ mod tests {
     use super::{Foreman, Told};
     use crate::crew::{Crew, Kit};
     use crate::lanes::{Lanes, RoutePlans};
+    use crate::outward::Outward;
     use crate::parts;
     use crate::prepared::Prepared;
     use crate::source::Fixed;
@@ -402,9 +400,9 @@ mod tests {
             let config = Config::parse(text, "test.yaml", &ProcessEnvironment);
             let config = Arc::new(config.expect("it is right"));
             let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-            let roots = Roots::system();
+            let outward = Outward::new(&config);
             let mut registry = Registry::default();
-            let prepared = Prepared::new(Arc::clone(&config), &*store, &roots).await;
+            let prepared = Prepared::new(Arc::clone(&config), &*store, &outward).await;
             let prepared = prepared.expect("it compiles");
             let (steering, orders) = Steering::new(parts::generation(&config, 1));
             let lanes = Lanes::default();
@@ -426,7 +424,7 @@ mod tests {
             let told = Told {
                 store,
                 ingress: ingress.expect("one route"),
-                roots,
+                outward,
                 source: Arc::new(Fixed),
                 lanes: lanes.clone(),
                 plans: RoutePlans::default(),

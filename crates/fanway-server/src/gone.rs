@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fanway_config::{Config, Target};
-use fanway_store::change::{Audit, Cause, Control, Pause};
+use fanway_store::change::{Audit, Control, Pause, PauseCause};
 use fanway_store::{Error, Store};
 use fanway_types::TargetName;
 use tokio::sync::Mutex;
@@ -43,7 +43,7 @@ impl Gone {
     /// when it is asked for again: until then the lanes know.
     pub(crate) async fn keep(&mut self, config: &Config) {
         let lanes = self.lanes.all().into_iter();
-        let gone = lanes.filter(|lane| lane.snapshot().pause == Some(Cause::Gone));
+        let gone = lanes.filter(|lane| lane.snapshot().pause == Some(PauseCause::Gone));
         let gone: BTreeSet<TargetName> = gone.map(|lane| lane.target().clone()).collect();
         self.kept.retain(|target| gone.contains(target));
         for target in gone {
@@ -62,7 +62,8 @@ impl Gone {
         let controls = self.store.controls().await?.into_iter();
         let set = controls.filter(|(named, _)| named == target);
         let set = set.map(|(_, control)| control).last().unwrap_or_default();
-        let is_gone = |lane: &fanway_dispatch::Handle| lane.snapshot().pause == Some(Cause::Gone);
+        let is_gone =
+            |lane: &fanway_dispatch::Handle| lane.snapshot().pause == Some(PauseCause::Gone);
         let Some(lane) = self.lanes.get(target).filter(is_gone) else {
             return Ok(());
         };
@@ -72,7 +73,7 @@ impl Gone {
         let pause = Pause {
             since: parts::now(),
             reason: REASON.to_owned(),
-            cause: Cause::Gone,
+            cause: PauseCause::Gone,
             address: config.targets.get(target).map(Target::address),
         };
         let control = Control {
@@ -96,7 +97,7 @@ impl Gone {
         let _turn = self.turn.lock().await;
         for (target, control) in self.store.controls().await? {
             let pause = control.pause.as_ref();
-            let gone = pause.filter(|pause| pause.cause == Cause::Gone);
+            let gone = pause.filter(|pause| pause.cause == PauseCause::Gone);
             let was = gone.and_then(|pause| pause.address.as_deref());
             let is = config.targets.get(&target).map(Target::address);
             let (Some(was), Some(is)) = (was, is) else {

@@ -9,10 +9,10 @@ use fanway_dispatch::Settings;
 use fanway_dispatch::handle::Snapshot;
 use fanway_store::notice::CallbackOrigin;
 use fanway_store::{Backlog, Error, Store};
-use fanway_target::http::Roots;
 use fanway_types::TargetName;
 use tokio::time::{Duration, Instant};
 
+use crate::outward::Outward;
 use crate::parts;
 use crate::start::StartError;
 
@@ -47,14 +47,14 @@ impl Origins {
     pub(crate) fn with(
         &mut self,
         config: &Config,
-        roots: &Roots,
+        outward: &Outward,
         mut targets: BTreeMap<TargetName, Settings>,
     ) -> Result<BTreeMap<TargetName, Settings>, StartError> {
         while self.open.len() > config.callbacks.origins.get() {
             self.open.pop_last();
         }
         for (target, origin) in &self.open {
-            let settings = parts::origin(&config.callbacks, target, origin, roots)?;
+            let settings = parts::origin(&config.callbacks, target, origin, outward)?;
             targets.insert(target.clone(), settings);
         }
         Ok(targets)
@@ -67,7 +67,7 @@ impl Origins {
     pub(crate) async fn look(
         &mut self,
         config: &Config,
-        roots: &Roots,
+        outward: &Outward,
         store: &Arc<dyn Store>,
         snapshot: impl Fn(&TargetName) -> Option<Snapshot>,
     ) -> Result<Changes, Error> {
@@ -77,7 +77,7 @@ impl Origins {
         }
         let limit = config.callbacks.origins.get();
         if known.len() <= limit {
-            return Ok(self.change(config, roots, known, Vec::new()));
+            return Ok(self.change(config, outward, known, Vec::new()));
         }
         if self.counted.is_some_and(|at| at.elapsed() < COUNT) {
             return Ok(Changes::default());
@@ -101,13 +101,13 @@ impl Origins {
             .collect();
         let remove: Vec<_> = remove.into_iter().take(needed).collect();
         add.truncate(limit - (self.open.len() - remove.len()));
-        Ok(self.change(config, roots, add, remove))
+        Ok(self.change(config, outward, add, remove))
     }
 
     fn change(
         &mut self,
         config: &Config,
-        roots: &Roots,
+        outward: &Outward,
         add: Vec<CallbackOrigin>,
         remove: Vec<TargetName>,
     ) -> Changes {
@@ -119,7 +119,7 @@ impl Origins {
             if self.open.contains_key(&target) {
                 continue;
             }
-            match parts::origin(&config.callbacks, &target, &origin, roots) {
+            match parts::origin(&config.callbacks, &target, &origin, outward) {
                 Ok(settings) => {
                     added.insert(target.clone(), settings);
                     self.open.insert(target, origin);

@@ -10,15 +10,17 @@ use fanway_config::{self as config, Config};
 use fanway_dispatch::{Counts, Settings};
 use fanway_ingress::{BodyKind, Idempotency, Limits, RouteParams, Table};
 use fanway_journal::fs::RealFs;
+use fanway_policy::concurrency::Concurrency;
 use fanway_policy::exchange::Rules;
 use fanway_store_local::{self as local, Syncing, Turns, largest_message};
 use fanway_target::Target;
-use fanway_target::http::{self, HttpTarget, Roots, Version};
+use fanway_target::http::{self, HttpTarget, Version};
 use fanway_transform::Predicate;
 use fanway_transform::plan::CompiledPlan;
 use fanway_types::{MemoryBudget, Plan, RouteName, TargetName, Timestamp};
 
 use crate::lanes::Lanes;
+use crate::outward::Outward;
 use crate::start::StartError;
 
 /// What the wall clock shows.
@@ -149,19 +151,20 @@ pub(crate) fn plan(route: &config::Route) -> Result<Arc<CompiledPlan>, StartErro
 pub(crate) fn settings(
     name: &TargetName,
     target: &config::Target,
-    roots: &Roots,
+    outward: &Outward,
 ) -> Result<Settings, StartError> {
     Ok(Settings {
-        target: http_target(name, called(target, roots))?,
+        target: http_target(name, called(target, outward))?,
         counts: counts(&target.counts),
         retry: target.retry.clone(),
         breaker: target.breaker.clone(),
         concurrency: target.concurrency,
+        rate: target.rate,
     })
 }
 
 /// How a target is called.
-pub(crate) fn called(target: &config::Target, roots: &Roots) -> http::Params {
+pub(crate) fn called(target: &config::Target, outward: &Outward) -> http::Params {
     http::Params {
         url: url(target.url.as_str()),
         credentials: credentials(target.credentials.as_ref()),
@@ -172,9 +175,10 @@ pub(crate) fn called(target: &config::Target, roots: &Roots) -> http::Params {
             config::Http::One => Version::Http1,
             config::Http::Two => Version::Http2,
         },
-        connections: target.concurrency,
+        connections: target.concurrency.most(),
         idle: target.idle,
-        roots: roots.clone(),
+        budget: outward.budget.clone(),
+        roots: outward.roots.clone(),
     }
 }
 
@@ -183,7 +187,7 @@ pub(crate) fn origin(
     callbacks: &config::Callbacks,
     name: &TargetName,
     origin: &str,
-    roots: &Roots,
+    outward: &Outward,
 ) -> Result<Settings, StartError> {
     let called = http::Params {
         url: url(origin),
@@ -193,7 +197,8 @@ pub(crate) fn origin(
         version: Version::Auto,
         connections: callbacks.concurrency,
         idle: http::Params::DEFAULT_IDLE,
-        roots: roots.clone(),
+        budget: outward.budget.clone(),
+        roots: outward.roots.clone(),
     };
     let counts = counts(&callbacks.counts);
     Ok(Settings {
@@ -205,7 +210,8 @@ pub(crate) fn origin(
         },
         retry: callbacks.retry.clone(),
         breaker: callbacks.breaker.clone(),
-        concurrency: callbacks.concurrency,
+        concurrency: Concurrency::Fixed(callbacks.concurrency),
+        rate: None,
     })
 }
 

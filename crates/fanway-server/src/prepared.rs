@@ -6,10 +6,10 @@ use std::sync::Arc;
 use fanway_config::Config;
 use fanway_dispatch::Settings;
 use fanway_store::Store;
-use fanway_target::http::Roots;
 use fanway_transform::plan::CompiledPlan;
 use fanway_types::TargetName;
 
+use crate::outward::Outward;
 use crate::parts;
 use crate::start::StartError;
 
@@ -31,7 +31,7 @@ impl Prepared {
     pub(crate) async fn new(
         config: Arc<Config>,
         store: &dyn Store,
-        roots: &Roots,
+        outward: &Outward,
     ) -> Result<Self, StartError> {
         let mut plans = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
@@ -40,7 +40,7 @@ impl Prepared {
             plans.push(plan);
         }
         let settings = config.targets.iter().map(|(name, target)| {
-            let settings = parts::settings(name, target, roots)?;
+            let settings = parts::settings(name, target, outward)?;
             Ok((name.clone(), settings))
         });
         let settings = settings.collect::<Result<_, StartError>>()?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanway_journal::fs::RealFs;
-use fanway_store::change::{Audit, Cause, Control, Edited, Force, Key, Pause, Redrive};
+use fanway_store::change::{Audit, Control, Edited, Force, Key, Pause, PauseCause, Redrive};
 use fanway_store::job::{Filter, Job, State};
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::{Lane, Store};
@@ -143,7 +143,7 @@ async fn post_returns(
     let pause = Pause {
         since: BEGIN,
         reason: "it is being moved".to_owned(),
-        cause: Cause::Operator,
+        cause: PauseCause::Operator,
         address: None,
     };
     let control = Control {

@@ -59,6 +59,8 @@
 //! Kind 8, what an operator has set for a target: `0x81` its JSON, `0x82` the target's name.
 //!
 //! Kind 9, an audit record: `0x81` its JSON.
+//!
+//! Kind 10, what isn't well with a target: `0x81` its JSON, `0x82` the target's name.
 
 mod fields;
 mod read;
@@ -122,6 +124,7 @@ mod kind {
     pub(super) const JOB: u8 = 7;
     pub(super) const CONTROL: u8 = 8;
     pub(super) const AUDIT: u8 = 9;
+    pub(super) const TROUBLE: u8 = 10;
 }
 
 /// Kinds of scopes of idempotency keys.

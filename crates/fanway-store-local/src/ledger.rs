@@ -30,7 +30,7 @@ mod state;
 pub use check::{Report, check};
 pub use error::Error;
 
-pub(crate) use by_hand::{audit, controls, jobs};
+pub(crate) use by_hand::{audit, controls, jobs, troubles};
 pub(crate) use dead::{dead_letter, letter};
 pub(crate) use find::find;
 pub(crate) use keys::{find_keys, recent_keys};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fanway_store::change::{Audit, Control, Edited};
 use fanway_store::job::Job;
+use fanway_store::trouble::Trouble;
 use fanway_types::{
     DeliveryId, JobId, Message, MessageId, Outcome, Plan, PlanHash, StepIndex, TargetName,
     Timestamp,
@@ -28,6 +29,8 @@ pub(crate) enum Record {
     Job(Arc<Job>),
     /// An operator has set something for a target.
     Control(Arc<Controlled>),
+    /// A lane has learnt what isn't well with its target.
+    Trouble(Arc<Troubled>),
     /// Somebody changed something.
     Audit(Arc<Audit>),
 }
@@ -88,4 +91,13 @@ pub(crate) struct Controlled {
     pub(crate) target: TargetName,
     /// All that is set for it from now on.
     pub(crate) control: Control,
+}
+
+/// What isn't well with a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Troubled {
+    /// The target.
+    pub(crate) target: TargetName,
+    /// All that isn't well with it from now on.
+    pub(crate) trouble: Trouble,
 }

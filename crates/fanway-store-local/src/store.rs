@@ -11,6 +11,7 @@ use fanway_store::event::Events;
 use fanway_store::job::{self, Candidates, Count, Filter, Job};
 use fanway_store::lookup::Found;
 use fanway_store::notice::CallbackOrigin;
+use fanway_store::trouble::Trouble;
 use fanway_store::{Backlog, BoxFuture, Error, Health, Lane, Store, accept, dead};
 use fanway_types::{
     ByteCount, DeliveryId, Message, MessageId, Plan, PlanHash, TargetName, Timestamp,
@@ -23,7 +24,7 @@ use crate::lane::LocalLane;
 use crate::ledger;
 use crate::params::Syncing;
 use crate::receipt::receipt;
-use crate::record::{Controlled, Record};
+use crate::record::{Controlled, Record, Troubled};
 use crate::view;
 
 /// How long an operator's question waits for what is known in memory to be posted.
@@ -169,6 +170,22 @@ impl Store for LocalStore {
     ) -> BoxFuture<'_, Result<(), Error>> {
         let controlled = Controlled { target, control };
         Box::pin(self.keep(Record::Control(Arc::new(controlled)), audit))
+    }
+
+    fn troubles(&self) -> BoxFuture<'_, Result<Vec<(TargetName, Trouble)>, Error>> {
+        Box::pin(async move {
+            self.catch_up().await;
+            self.ask(|connection, _| ledger::troubles(connection)).await
+        })
+    }
+
+    fn keep_trouble(
+        &self,
+        target: TargetName,
+        trouble: Trouble,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        let troubled = Troubled { target, trouble };
+        Box::pin(self.keep(Record::Trouble(Arc::new(troubled)), None))
     }
 
     fn note(&self, audit: Audit) -> BoxFuture<'_, Result<(), Error>> {

@@ -98,8 +98,8 @@ pub struct Pause {
     /// Why, in words; may be empty.
     pub reason: String,
     /// What it came from.
-    #[serde(default, skip_serializing_if = "Cause::is_operator")]
-    pub cause: Cause,
+    #[serde(default, skip_serializing_if = "PauseCause::is_operator")]
+    pub cause: PauseCause,
     /// A fingerprint of the target's address as it was then, where another address ends the pause.
     /// Not the address, which may be a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,7 +109,7 @@ pub struct Pause {
 /// What a pause came from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub enum PauseCause {
     /// An operator has set it.
     #[default]
     Operator,
@@ -117,7 +117,7 @@ pub enum Cause {
     Gone,
 }
 
-impl Cause {
+impl PauseCause {
     /// The word for it, as users see it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -154,6 +154,7 @@ macro_rules! suite {
         $crate::suite!($engine, by_hand {
             jobs_outlive_a_crash,
             what_is_set_for_a_target_outlives_a_crash,
+            what_is_not_well_with_a_target_outlives_a_crash,
             audit_records_outlive_a_crash,
             a_change_is_noted_where_it_is_made,
             ended_jobs_and_audit_records_last_as_long_as_history,

@@ -38,6 +38,7 @@ pub mod job;
 pub mod lane;
 pub mod lookup;
 pub mod notice;
+pub mod trouble;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -166,6 +167,17 @@ pub trait Store: Send + Sync + 'static {
         target: TargetName,
         control: change::Control,
         audit: Option<change::Audit>,
+    ) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// What isn't well with targets, for each with which something isn't, as lanes have kept it.
+    fn troubles(&self) -> BoxFuture<'_, Result<Vec<(TargetName, trouble::Trouble)>, Error>>;
+
+    /// Keeps what isn't well with a target, in place of what was. Resolves when it is durable; the
+    /// future may be dropped once it was polled.
+    fn keep_trouble(
+        &self,
+        target: TargetName,
+        trouble: trouble::Trouble,
     ) -> BoxFuture<'_, Result<(), Error>>;
 
     /// Keeps an audit record of a change that the store doesn't know of. Resolves when it is

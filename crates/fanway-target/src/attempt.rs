@@ -140,6 +140,8 @@ pub enum FailureKind {
     Connect,
     /// The TLS handshake.
     Tls,
+    /// None of the process' connections was free in time: nothing was attempted.
+    NoConnection,
     /// The connection wasn't there in time.
     ConnectTimeout,
     /// No answer began in time.
@@ -162,6 +164,7 @@ impl FailureKind {
             Self::Resolve => "resolve",
             Self::Connect => "connect",
             Self::Tls => "tls",
+            Self::NoConnection => "no_connection",
             Self::ConnectTimeout => "connect_timeout",
             Self::FirstByteTimeout => "first_byte_timeout",
             Self::WholeTimeout => "whole_timeout",

@@ -6,6 +6,7 @@
 //! one at once. Redirects are answers.
 
 mod base_url;
+mod budget;
 mod clock;
 mod connect;
 mod credentials;
@@ -34,6 +35,7 @@ use tokio::sync::{Mutex, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 pub use base_url::{BaseUrl, BaseUrlError};
+pub use budget::{ConnectionBudget, Figures};
 pub use clock::Timeouts;
 pub use credentials::{Credentials, CredentialsError};
 pub use preview::Preview;
@@ -66,6 +68,8 @@ pub struct Params {
     /// The most connections open at once, and over HTTP/2 the most requests in flight at once:
     /// attempts beyond wait for their turn.
     pub connections: NonZeroUsize,
+    /// The connections that it shares with all other targets.
+    pub budget: ConnectionBudget,
     /// How long an unused connection is kept open; at the latest after twice that time it is closed.
     pub idle: Duration,
     /// Whose certificates are accepted; read for https only.
@@ -138,6 +142,7 @@ impl HttpTarget {
             timeouts,
             version,
             connections,
+            budget,
             idle,
             roots,
         } = params;
@@ -148,7 +153,7 @@ impl HttpTarget {
         let connector = Connector::try_new(&url, tls, version).ok_or(HttpTargetError::Host)?;
         let template =
             Template::try_new(url, &credentials, sign).map_err(HttpTargetError::Credentials)?;
-        let pool = Arc::new(Pool::new(connections.get(), idle));
+        let pool = Pool::new(connections.get(), idle, &budget);
         let speaks_http2 = AtomicBool::new(connector.may_multiplex());
         let opening = Mutex::new(());
         Ok(Self(Arc::new(Inner {
@@ -246,9 +251,14 @@ impl Inner {
     /// Opens a connection, or joins one that was opened in the meantime.
     async fn connect(&self, clock: &mut Clock<'_>) -> Result<Connection, Failure> {
         let deadline = Instant::now() + self.timeouts.connect;
-        let opened = clock.until(deadline, self.open(deadline)).await;
+        let waits = AtomicBool::new(false);
+        let opened = clock.until(deadline, self.open(deadline, &waits)).await;
         opened.unwrap_or_else(|elapsed| {
             let kind = match elapsed {
+                _ if waits.load(Ordering::Relaxed) => {
+                    let detail = "none of the connections of this process was free in time";
+                    return Err(Failure::unsent(FailureKind::NoConnection, detail));
+                }
                 Elapsed::Phase => FailureKind::ConnectTimeout,
                 Elapsed::Whole => FailureKind::WholeTimeout,
             };
@@ -257,9 +267,9 @@ impl Inner {
         })
     }
 
-    async fn open(&self, deadline: Instant) -> Result<Connection, Failure> {
+    async fn open(&self, deadline: Instant, waits: &AtomicBool) -> Result<Connection, Failure> {
         if !self.may_share() {
-            return self.open_new(deadline).await;
+            return self.open_new(deadline, waits).await;
         }
         let turn = self.opening.lock().await;
         if let Some(shared) = self.take_shared() {
@@ -267,9 +277,9 @@ impl Inner {
         }
         if !self.may_share() {
             drop(turn);
-            return self.open_new(deadline).await;
+            return self.open_new(deadline, waits).await;
         }
-        self.open_new(deadline).await
+        self.open_new(deadline, waits).await
     }
 
     /// Whether a new connection may be one that many attempts share, going by the last one.
@@ -277,7 +287,14 @@ impl Inner {
         self.speaks_http2.load(Ordering::Relaxed)
     }
 
-    async fn open_new(&self, deadline: Instant) -> Result<Connection, Failure> {
+    /// Opens a connection; says in `waits` while it waits for its place among all of the process.
+    async fn open_new(&self, deadline: Instant, waits: &AtomicBool) -> Result<Connection, Failure> {
+        waits.store(true, Ordering::Relaxed);
+        let slot = match self.pool.slot().await {
+            Ok(slot) => slot,
+            Err(idle) => return Ok(Connection::Http1(idle)),
+        };
+        waits.store(false, Ordering::Relaxed);
         let (socket, protocol) = self.connector.open(deadline).await?;
         self.speaks_http2
             .store(protocol == Protocol::Http2, Ordering::Relaxed);
@@ -287,11 +304,11 @@ impl Inner {
         };
         match protocol {
             Protocol::Http1 => {
-                let connection = http1::Connection::new(socket);
+                let connection = http1::Connection::new(socket, slot);
                 Ok(Connection::Http1(Box::new(connection)))
             }
             Protocol::Http2 => {
-                let connection = http2::Connection::open(socket).await.map_err(named)?;
+                let connection = http2::Connection::open(socket, slot).await.map_err(named)?;
                 let stream = self.pool.share(connection);
                 let refused = || {
                     named(Failure::unsent(

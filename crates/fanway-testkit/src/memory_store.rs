@@ -14,6 +14,7 @@ use fanway_store::event::{Events, Seen};
 use fanway_store::job::{Candidates, Count, Cursor, Filter, Job};
 use fanway_store::lookup::Found;
 use fanway_store::notice::CallbackOrigin;
+use fanway_store::trouble::Trouble;
 use fanway_store::{Backlog, BoxFuture, Error, Health, Lane, Problem, Store, accept, dead};
 use fanway_types::{
     DeliveryId, Message, MessageId, Outcome, Plan, PlanHash, TargetName, Timestamp,
@@ -80,6 +81,12 @@ impl MemoryStore {
     #[must_use]
     pub fn most_held(&self, target: &TargetName) -> usize {
         self.shared.lock().most_held(target)
+    }
+
+    /// How often it was told what isn't well with a target.
+    #[must_use]
+    pub fn troubles_kept(&self) -> usize {
+        self.shared.lock().records.troubles_kept()
     }
 }
 
@@ -210,6 +217,21 @@ impl Store for MemoryStore {
         self.change(|book| {
             book.records.keep_control(target, control);
             book.records.note(audit);
+            Ok(())
+        })
+    }
+
+    fn troubles(&self) -> BoxFuture<'_, Result<Vec<(TargetName, Trouble)>, Error>> {
+        self.ask(|book| book.records.troubles())
+    }
+
+    fn keep_trouble(
+        &self,
+        target: TargetName,
+        trouble: Trouble,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        self.change(|book| {
+            book.records.keep_trouble(target, trouble);
             Ok(())
         })
     }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanway_admin::steering::{Generation, Previous, Refused, RollbackError, Steering};
 use fanway_admin::{LaneView, Lanes, Plans};
-use fanway_dispatch::handle::{Breaker, Snapshot};
+use fanway_dispatch::handle::{Breaker, Limit, Snapshot};
 use fanway_store::BoxFuture;
 use fanway_store::change::Control;
+use fanway_store::trouble::Cause;
 use fanway_types::{HeldBy, Plan, RouteName, TargetName};
 
 use crate::served::NOW;
@@ -33,10 +34,15 @@ impl Default for FakeLanes {
             held_by: Some(HeldBy::Breaker),
             held_until: Some(NOW),
             breaker: Breaker::Open,
+            cause: Some(Cause::Slow),
+            concurrency: 64,
             ..Snapshot::default()
         };
         let busy = Snapshot {
             in_flight: 3,
+            concurrency: 3,
+            held_by: Some(HeldBy::Limit),
+            limited_by: Some(Limit::Concurrency),
             ..Snapshot::default()
         };
         lanes.open("inventory", held);

@@ -1,7 +1,7 @@
 //! Targets that are paused or forced, and the config that is in use.
 
 use fanway_store::Store;
-use fanway_store::change::{Cause, Control, Force, Pause};
+use fanway_store::change::{Control, Force, Pause, PauseCause};
 use hyper::Request;
 
 use crate::served::{NOW, Served};
@@ -11,7 +11,7 @@ fn paused(reason: &str) -> Control {
         pause: Some(Pause {
             since: NOW,
             reason: reason.to_owned(),
-            cause: Cause::Operator,
+            cause: PauseCause::Operator,
             address: None,
         }),
         breaker: Force::Auto,

@@ -28,19 +28,34 @@ pub(crate) static SECTION: Section = Section {
             about: "The share of failures within `window` that opens it.",
         },
         Key {
+            name: "slow",
+            kind: Kind::Duration(Least::AboveZero),
+            default: Default::Unset,
+            about: "How long an attempt takes at least that is slow, whatever its answer. Unset, none is.",
+        },
+        Key {
+            name: "slow_ratio",
+            kind: Kind::Number {
+                least: 0.001,
+                most: 1.0,
+            },
+            default: Default::Is("0.8"),
+            about: "The share of slow attempts within `window` that opens it.",
+        },
+        Key {
             name: "minimum",
             kind: Kind::Count {
                 least: 0,
                 most: u32::MAX,
             },
             default: Default::Is("20"),
-            about: "Attempts within `window` below which `failure_ratio` says nothing.",
+            about: "Attempts within `window` below which `failure_ratio` and `slow_ratio` say nothing.",
         },
         Key {
             name: "window",
             kind: Kind::Duration(Least::AboveZero),
             default: Default::Is("10s"),
-            about: "How far back `failure_ratio` looks.",
+            about: "How far back `failure_ratio` and `slow_ratio` look.",
         },
         Key {
             name: "open_for",
@@ -63,6 +78,8 @@ pub(crate) static SECTION: Section = Section {
 pub(crate) fn read(fields: &Fields<'_>) -> Option<breaker::Params> {
     let consecutive = fields.value("consecutive");
     let failure_ratio = fields.value("failure_ratio");
+    let slow = fields.optional("slow");
+    let slow_ratio = fields.value("slow_ratio");
     let minimum = fields.value("minimum");
     let window = fields.value("window");
     let open_for = fields.value("open_for");
@@ -70,6 +87,8 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<breaker::Params> {
     Some(breaker::Params {
         consecutive: consecutive?,
         failure_ratio: failure_ratio?,
+        slow: slow?,
+        slow_ratio: slow_ratio?,
         minimum: minimum?,
         window: window?,
         open_for: open_for?,

@@ -30,8 +30,8 @@ fn an_unknown_key_is_refused_with_what_was_meant() {
         "4:16: unknown key \"probe\", did you mean \"probes\"? [FW0103]",
     );
     check(
-        &with_target("rate: { limit: 100/s }"),
-        "4:5: unknown key \"rate\" [FW0103]",
+        &with_target("method: PUT"),
+        "4:5: unknown key \"method\" [FW0103]",
     );
     check(
         &with_top("sever: {}"),

@@ -9,6 +9,7 @@ mod expressions;
 mod fitting;
 mod generations;
 mod including;
+mod limits;
 mod references;
 mod renames;
 mod rendering;

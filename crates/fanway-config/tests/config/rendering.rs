@@ -57,7 +57,7 @@ routes:
           |                             ^^^^^^^^^^^^^^^^^
           = hint: set the variable, or give a default: ${NAME:-default}
 
-    fanway.yaml:12:18: expected a whole number from 1 to 65535, found "none" [FW0105]
+    fanway.yaml:12:18: expected a whole number from 1 to 65535, or auto; or a mapping, found "none" [FW0105]
        12 |     concurrency: none
           |                  ^^^^
 
@@ -186,7 +186,7 @@ fn columns_count_characters() {
     fanway.yaml:1:37: unknown key "oops" [FW0103]
         1 | targets: { 'é': { url: 'http://h/', oops: 1 } }
           |                                     ^^^^
-          = hint: known here: url, was, credentials, sign, timeout, http, idle, success, retry, concurrency, breaker
+          = hint: known here: url, was, credentials, sign, timeout, http, idle, success, retry, concurrency, rate, breaker
 
     fanway.yaml:2:38: expected a name: a lower-case letter, then lower-case letters, digits and `_`, found "é" [FW0105]
         2 | routes: { a: { match: POST /, send: ['é'] } }

@@ -34,7 +34,8 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(target.retry, retry::Params::default());
     assert_eq!(target.breaker, breaker::Params::default());
     assert_eq!(target.http, Http::Auto);
-    assert_eq!(target.concurrency.get(), 64);
+    assert_eq!(target.concurrency.most().get(), 64);
+    assert_eq!(target.rate, None);
     assert_eq!(target.credentials, None);
     assert!(config.warnings.is_empty());
 }
@@ -75,11 +76,11 @@ fn units_are_in_the_values() {
 fn numbers_and_words_stay_within_their_bounds() {
     check(
         &with_target("concurrency: 0"),
-        "4:18: expected a whole number from 1 to 65535, found \"0\" [FW0105]",
+        "4:18: expected a whole number from 1 to 65535, or auto; or a mapping, found \"0\" [FW0105]",
     );
     check(
         &with_target("concurrency: +5"),
-        "4:18: expected a whole number from 1 to 65535, found \"+5\" [FW0105]",
+        "4:18: expected a whole number from 1 to 65535, or auto; or a mapping, found \"+5\" [FW0105]",
     );
     check(
         &with_target("retry: { factor: .inf }"),
@@ -247,6 +248,7 @@ server:
   memory: 1GiB
   max_body: 1MiB
   connections: '${LIMIT}'
+  target_connections: 300
   header_timeout: 1s
   body_timeout: 2s
   max_headers: 50
@@ -264,6 +266,7 @@ store:
   keep: { messages: 1h, history: 2d, dead: 3d, bodies: all }";
     let config = config(&with_top(text));
     assert_eq!(config.server.connections.get(), 7);
+    assert_eq!(config.server.target_connections.map(usize::from), Some(300));
     assert_eq!(
         config.server.public_url.expect("a URL").as_str(),
         "https://hooks.example"

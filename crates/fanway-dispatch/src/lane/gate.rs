@@ -1,21 +1,31 @@
 //! Whether a lane may make an attempt, and what follows from one that is over.
 //!
 //! It brings the policy's parts together: the breaker with the watch over our credentials, the
-//! time that a target asks for and the pace that it says it bears, the schedule of retries; and over them what an operator has set. It
-//! makes no attempts itself, and knows nothing of stores.
+//! time that a target asks for and the pace that it says it bears, the limits, the schedule of
+//! retries; and over them what an operator has set. It makes no attempts itself, and calls no store.
+
+mod limits;
+mod trouble;
 
 use std::time::Duration;
 
 use fanway_policy::breaker::{self, Breaker, Permit, Sign, State};
+use fanway_policy::concurrency::Concurrency;
 use fanway_policy::credentials;
 use fanway_policy::exchange::{Class, Exchange, Rules};
 use fanway_policy::pace::{Opening, Pace};
 use fanway_policy::quota::Quota;
+use fanway_policy::rate::{self, Token};
 use fanway_policy::retry::{self, Decision, Failure, Used};
-use fanway_store::change::{Cause, Control, Force};
+use fanway_store::change::{Control, Force, PauseCause};
+use fanway_store::trouble::Trouble;
 use fanway_types::{AgainCause, DeadReason, End, HeldBy, Timestamp};
 use rand::rngs::StdRng;
 use tokio::time::Instant;
+
+use limits::{Bearing, Limits, Over};
+use trouble::Known;
+pub(super) use trouble::kept_cause;
 
 use crate::handle;
 use crate::metrics::AttemptEnd;
@@ -38,6 +48,8 @@ pub(super) struct Attempt<'a> {
     /// When it began.
     pub(super) began: Instant,
     pub(super) took: Duration,
+    /// With it so many were in flight.
+    pub(super) in_flight: usize,
     /// What its delivery had used up before it.
     pub(super) before: Used,
 }
@@ -64,31 +76,42 @@ pub(super) enum Next {
 pub(super) struct Pass {
     /// The breaker's own; `None` where that gave none, and was passed over.
     permit: Option<Permit>,
+    /// The rate's own; `None` where there is no rate.
+    token: Option<Token>,
     /// Whether an operator held the breaker closed: a failure counts, whatever the breaker says.
     is_forced: bool,
     /// Which config the attempt is made by.
     config: u32,
 }
 
-/// What a config says that a gate goes by.
+/// What a config says.
 #[derive(Debug)]
-pub(super) struct Params {
+pub(super) struct Policies {
     /// What answers mean.
     pub(super) answers: Rules,
     pub(super) retry: retry::Params,
     pub(super) breaker: breaker::Params,
+    pub(super) concurrency: Concurrency,
+    pub(super) rate: Option<rate::Params>,
 }
 
 #[derive(Debug)]
 pub(super) struct Gate {
-    params: Params,
+    answers: Rules,
+    retry: retry::Params,
+    breaker_params: breaker::Params,
     breaker: Breaker,
     pace: Pace,
     credentials: credentials::Watch,
     earlier: Earlier,
     pushback: Pushback,
     /// Why the target is paused, where it is.
-    pause: Option<Cause>,
+    pause: Option<PauseCause>,
+    limits: Limits,
+    /// The trouble that the store keeps, or is being told.
+    kept: Known,
+    /// Whether the trouble may have changed since.
+    has_news: bool,
     /// What an operator has the breaker do.
     force: Force,
     /// Counted up by each config: an attempt by an earlier one says nothing of the target.
@@ -113,14 +136,41 @@ struct Pushback {
 }
 
 impl Gate {
-    pub(super) fn new(params: Params, control: &Control, rng: StdRng, now: Instant) -> Self {
+    /// A gate that goes on where the process before has left off, by what it has kept.
+    pub(super) fn new(
+        policies: Policies,
+        control: &Control,
+        trouble: &Trouble,
+        rng: StdRng,
+        now: Now,
+    ) -> Self {
+        let Policies {
+            answers,
+            retry,
+            breaker,
+            concurrency,
+            rate,
+        } = policies;
+        let known = Known::recalled(trouble, breaker.open_for, retry.max_pause, now);
+        let mut limits = Limits::new(concurrency, rate, now.steady);
+        if let Some(until) = known.pushback {
+            limits.ramp_up(until);
+        }
         Self {
-            breaker: Breaker::new(params.breaker.clone(), now.into_std()),
-            params,
+            answers,
+            retry,
+            breaker: known.breaker(breaker.clone(), now.steady),
+            breaker_params: breaker,
             pace: Pace::default(),
             credentials: credentials::Watch::default(),
             earlier: Earlier::default(),
-            pushback: Pushback::default(),
+            pushback: Pushback {
+                until: known.pushback,
+                in_a_row: known.pushback.is_some().into(),
+            },
+            limits,
+            kept: known,
+            has_news: false,
             pause: cause_of(control),
             force: control.breaker,
             config: 0,
@@ -129,21 +179,36 @@ impl Gate {
     }
 
     /// Takes over what an operator has set.
-    pub(super) fn control(&mut self, control: &Control) {
+    pub(super) fn control(&mut self, control: &Control, now: Instant) {
+        let was_open = self.lets_all_through();
         self.pause = cause_of(control);
         self.force = control.breaker;
+        self.ramp_up_after(was_open, now);
     }
 
     /// Takes over what another config says.
     ///
     /// What the breaker has learnt is kept, unless it is another breaker, or what it has learnt is
     /// that the credentials are refused: there may be others now, and if not that shows at once.
-    pub(super) fn reconfigure(&mut self, params: Params, now: Instant) {
+    pub(super) fn reconfigure(&mut self, policies: Policies, now: Instant) {
+        let Policies {
+            answers,
+            retry,
+            breaker,
+            concurrency,
+            rate,
+        } = policies;
+        let was_open = self.lets_all_through();
         let is_suspected = self.breaker.cause() == Some(breaker::Cause::Credentials);
-        if is_suspected || params.breaker != self.params.breaker {
-            self.breaker = Breaker::new(params.breaker.clone(), now.into_std());
+        if is_suspected || breaker != self.breaker_params {
+            self.breaker = Breaker::new(breaker.clone(), now.into_std());
+            self.has_news = true;
         }
-        self.params = params;
+        self.limits.reconfigure(concurrency, rate, now);
+        self.ramp_up_after(was_open, now);
+        self.answers = answers;
+        self.retry = retry;
+        self.breaker_params = breaker;
         self.earlier = Earlier {
             credentials: std::mem::take(&mut self.credentials),
             is_suspected,
@@ -153,7 +218,10 @@ impl Gate {
 
     /// Allows one attempt, where one may be made now.
     pub(super) fn admit(&mut self, now: Instant) -> Option<Pass> {
-        if self.is_shut() || self.pushed_back_until(now).is_some() {
+        if self.is_shut()
+            || self.pushed_back_until(now).is_some()
+            || self.limits.held_until(now).is_some()
+        {
             return None;
         }
         let steady = now.into_std();
@@ -168,6 +236,7 @@ impl Gate {
         self.pace.begin(steady);
         Some(Pass {
             permit,
+            token: self.limits.take(now),
             is_forced,
             config: self.config,
         })
@@ -176,12 +245,22 @@ impl Gate {
     /// Takes back the pass of an attempt that wasn't made.
     pub(super) fn hand_back(&mut self, pass: Pass, now: Instant) {
         self.pace.unmade();
-        self.learn(pass.permit, Sign::Nothing, now);
+        self.limits.give_back(pass.token);
+        self.learn(pass.permit, Sign::Nothing, Duration::ZERO, now);
     }
 
-    fn learn(&mut self, permit: Option<Permit>, sign: Sign, now: Instant) {
-        if let Some(permit) = permit {
-            self.breaker.observe(permit, sign, now.into_std());
+    fn learn(&mut self, permit: Option<Permit>, sign: Sign, took: Duration, now: Instant) {
+        let Some(permit) = permit else { return };
+        let was_closed = self.breaker.state() == State::Closed;
+        self.breaker.observe(permit, sign, took, now.into_std());
+        match self.breaker.state() {
+            State::Closed if was_closed => {}
+            State::Closed => {
+                self.has_news = true;
+                self.limits.ramp_up(now);
+            }
+            State::Open { .. } => self.has_news = true,
+            State::HalfOpen { .. } => {}
         }
     }
 
@@ -196,11 +275,13 @@ impl Gate {
             Opening::At(at) => Some(Instant::from_std(at)),
             Opening::Now | Opening::AfterAnswer => None,
         };
-        breaker.max(self.pushed_back_until(now)).max(paced)
+        let pushback = self.pushed_back_until(now);
+        let limited = self.limits.held_until(now);
+        breaker.max(pushback).max(limited).max(paced)
     }
 
-    /// What it is closed by.
-    pub(super) fn held_by(&self, now: Instant) -> Option<HeldBy> {
+    /// What it is closed by, but for the limits.
+    pub(super) fn held_by(&self) -> Option<HeldBy> {
         if self.pause.is_some() {
             return Some(HeldBy::Pause);
         }
@@ -211,15 +292,14 @@ impl Gate {
         };
         match cause {
             Some(breaker::Cause::Credentials) => Some(HeldBy::Credentials),
-            Some(breaker::Cause::Failures) => Some(HeldBy::Breaker),
-            None => self.is_limited(now).then_some(HeldBy::Limit),
+            Some(breaker::Cause::Failures | breaker::Cause::Slow) => Some(HeldBy::Breaker),
+            None => None,
         }
     }
 
-    /// Whether the target has asked for less, in whatever way.
-    fn is_limited(&self, now: Instant) -> bool {
-        let is_paced = self.pace.opening(now.into_std()) != Opening::Now;
-        is_paced || self.pushed_back_until(now).is_some()
+    /// Whether the target's own fields have it called later.
+    fn is_paced(&self, now: Instant) -> bool {
+        self.pace.opening(now.into_std()) != Opening::Now
     }
 
     /// Whether deliveries pass without being probes first.
@@ -246,7 +326,7 @@ impl Gate {
     }
 
     /// Why the target is paused, where it is.
-    pub(super) fn pause(&self) -> Option<Cause> {
+    pub(super) fn pause(&self) -> Option<PauseCause> {
         self.pause
     }
 
@@ -274,6 +354,14 @@ impl Gate {
         if !matches!(class, Class::Pushback { .. }) {
             self.pushback.in_a_row = 0;
         }
+        if is_current {
+            let over = Over {
+                began: attempt.began,
+                took: attempt.took,
+                in_flight: attempt.in_flight,
+            };
+            self.limits.observe(over, bearing(&class), now.steady);
+        }
         let Pass {
             permit, is_forced, ..
         } = pass;
@@ -287,7 +375,7 @@ impl Gate {
             Class::CredentialsRefused => Sign::CredentialsRefused,
             Class::Pushback { .. } | Class::Gone => Sign::Nothing,
         };
-        self.learn(permit, sign, now.steady);
+        self.learn(permit, sign, attempt.took, now.steady);
         match class {
             Class::Success => counted(attempt, End::Delivered, AttemptEnd::Delivered),
             Class::Final => {
@@ -315,7 +403,7 @@ impl Gate {
 
     fn classify(&mut self, exchange: &Exchange<'_>, is_current: bool, now: Timestamp) -> Class {
         if let Exchange::Answered { status, .. } = exchange {
-            let status = &self.params.answers.as_to_credentials(*status);
+            let status = &self.answers.as_to_credentials(*status);
             let refused = if is_current {
                 let is_suspected = self.breaker.cause() == Some(breaker::Cause::Credentials);
                 self.credentials.observe(*status, is_suspected)
@@ -330,7 +418,7 @@ impl Gate {
                 return Class::CredentialsRefused;
             }
         }
-        exchange.classify(&self.params.answers, now)
+        exchange.classify(&self.answers, now)
     }
 
     /// Learns what the target says of its limits. A `Retry-After` of the same answer wins
@@ -345,14 +433,14 @@ impl Gate {
             }
         );
         let told = attempt.told.filter(|_| is_current && !is_overruled);
-        let longest = self.params.retry.max_pause;
+        let longest = self.retry.max_pause;
         self.pace.end(told, longest, now.into_std());
     }
 
     /// Pauses the target, which wants nothing any more; the delivery waits with the others.
     fn disable(&mut self, attempt: &Attempt<'_>, is_current: bool) -> Judgement {
         if is_current {
-            self.pause.get_or_insert(Cause::Gone);
+            self.pause.get_or_insert(PauseCause::Gone);
         }
         Judgement {
             next: Next::Again {
@@ -375,7 +463,7 @@ impl Gate {
             took: attempt.took,
             asked,
         };
-        let (next, used) = match self.params.retry.next(&failure, now, &mut self.rng) {
+        let (next, used) = match self.retry.next(&failure, now, &mut self.rng) {
             Decision::Again { wait, used } => {
                 let cause = AgainCause::Failed;
                 (Next::Again { wait, cause }, used)
@@ -402,12 +490,11 @@ impl Gate {
         if is_new {
             self.pushback.in_a_row = self.pushback.in_a_row.saturating_add(1);
         }
-        let pause = self
-            .params
-            .retry
-            .pause(asked, self.pushback.in_a_row, now.wall);
+        let pause = self.retry.pause(asked, self.pushback.in_a_row, now.wall);
         let until = (now.steady + pause).max(before.unwrap_or(now.steady));
         self.pushback.until = Some(until);
+        self.limits.ramp_up(until);
+        self.has_news = true;
         Judgement {
             next: Next::Again {
                 wait: until - now.steady,
@@ -434,8 +521,17 @@ impl Gate {
     }
 }
 
-fn cause_of(control: &Control) -> Option<Cause> {
+fn cause_of(control: &Control) -> Option<PauseCause> {
     control.pause.as_ref().map(|pause| pause.cause)
+}
+
+/// What an answer says of how much the target bears.
+fn bearing(class: &Class) -> Bearing {
+    match class {
+        Class::Success | Class::Final => Bearing::Well,
+        Class::Transient { .. } | Class::Pushback { .. } => Bearing::Ill,
+        Class::CredentialsRefused | Class::Gone => Bearing::Nothing,
+    }
 }
 
 /// The end of a delivery by an attempt that counts.

@@ -15,8 +15,8 @@ use super::gate::{Attempt, Judgement, Next, Now};
 use super::{Lane, detail, window};
 use crate::metrics::AttemptEnd;
 
-/// How long a delivery waits that no evaluation could be made for.
-const OVERLOADED_PAUSE: Duration = Duration::from_millis(100);
+/// How long a delivery waits that no evaluation could be made for, or that got no connection.
+const CROWDED_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is written down of a delivery that expired without an attempt under way.
 const EXPIRED: &str = "the message's time was over";
@@ -40,6 +40,14 @@ impl Lane {
                 let detail = detail::of_exchange(&answer.exchange, None);
                 self.end_unattempted(&work, End::Dead(DeadReason::Expression), detail);
             }
+            flight::End::Attempted(attempted) if has_no_connection(&attempted.answer) => {
+                self.gate.hand_back(pass, now.steady);
+                if is_called_off {
+                    self.end_unattempted(&work, End::Cancelled, None);
+                } else {
+                    self.window.wait(work, now.steady + CROWDED_PAUSE);
+                }
+            }
             flight::End::Attempted(attempted) => {
                 let answer = &attempted.answer;
                 let attempt = Attempt {
@@ -47,6 +55,7 @@ impl Lane {
                     told: quota_of(&answer.exchange, now.wall),
                     began,
                     took: answer.took,
+                    in_flight: self.flights.len() + 1,
                     before: Used {
                         attempts: work.progress.used,
                         time: work.progress.spent,
@@ -71,7 +80,7 @@ impl Lane {
             }
             flight::End::Overloaded => {
                 self.gate.hand_back(pass, now.steady);
-                self.window.wait(work, now.steady + OVERLOADED_PAUSE);
+                self.window.wait(work, now.steady + CROWDED_PAUSE);
             }
             flight::End::CalledOff => {
                 self.gate.hand_back(pass, now.steady);
@@ -220,6 +229,18 @@ fn is_unsendable(answer: &Answer) -> bool {
         answer.exchange,
         Exchange::Failed {
             kind: FailureKind::Request,
+            ..
+        }
+    )
+}
+
+/// Whether it wasn't attempted since the process has no more connections: that says nothing of the
+/// target, and uses nothing up.
+fn has_no_connection(answer: &Answer) -> bool {
+    matches!(
+        answer.exchange,
+        Exchange::Failed {
+            kind: FailureKind::NoConnection,
             ..
         }
     )

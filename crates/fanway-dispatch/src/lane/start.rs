@@ -20,7 +20,7 @@ impl Lane {
         self.window.promote(now.steady);
         self.end_all_expired(now.wall);
         self.plans.refresh();
-        while self.is_open && self.flights.len() < self.concurrency {
+        while self.is_open && self.flights.len() < self.gate.concurrency() {
             if self.start_next(now.steady).is_break() {
                 return;
             }

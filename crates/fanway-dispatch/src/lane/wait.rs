@@ -1,5 +1,7 @@
-//! What a lane waits for besides its flights: what the store has for it, and the time, by one timer.
+//! What a lane waits for besides its flights: what the store has for it and keeps for it, and the time,
+//! by one timer.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -51,6 +53,29 @@ impl Lane {
             wakers.set_to = None;
         }
         woken
+    }
+
+    /// Has the store keep what has changed of the target's trouble, one change after the other and
+    /// the latest only. What couldn't be kept is kept with the next change.
+    pub(super) fn keep_trouble(&mut self, cx: &mut Context<'_>, now: Now) {
+        loop {
+            if let Some(keeping) = &mut self.keeping {
+                let Poll::Ready(kept) = keeping.as_mut().poll(cx) else {
+                    return;
+                };
+                self.keeping = None;
+                if let Err(error) = kept {
+                    let target_name = &self.name;
+                    tracing::warn!(%target_name, %error, "what isn't well with the target isn't kept");
+                }
+            }
+            let Some(trouble) = self.gate.trouble(now) else {
+                return;
+            };
+            let (store, target) = (Arc::clone(&self.store), self.name.clone());
+            let keep = async move { store.keep_trouble(target, trouble).await };
+            self.keeping = Some(Box::pin(keep));
+        }
     }
 
     /// When there is something to do though nothing else has happened.

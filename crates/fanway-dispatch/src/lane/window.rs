@@ -1,8 +1,9 @@
 //! What a lane holds: bounded in deliveries and bytes, whatever waits behind it.
 //!
-//! A delivery is ready, or waits for its time, or is in flight. Ready ones are taken in the order
-//! in which they became ready, so that none starves: neither a retry behind fresh ones, nor the
-//! others behind one that fails each probe.
+//! A delivery is ready, or waits for its time, or is in flight. Of those that are ready, first tries
+//! are taken ahead of retries, each in the order in which they became ready; but where both are
+//! ready, every fourth is a retry. So neither starves: not a retry behind fresh ones, nor the others
+//! behind those that fail each time.
 //!
 //! What is called off, and what expires, is found by a look at all that is held: the one is rare,
 //! and the other comes once for each time at which something expires.
@@ -23,7 +24,7 @@ const LONGEST_KEPT: Duration = Duration::from_secs(5);
 pub(super) struct Window {
     /// What there is room for in all.
     limit: Room,
-    ready: VecDeque<Work>,
+    ready: Ready,
     waiting: BinaryHeap<Reverse<Waiting>>,
     /// Ready, waiting and in flight.
     held: usize,
@@ -33,6 +34,15 @@ pub(super) struct Window {
     sequence: u64,
     /// No delivery that is ready or waits expires before this; one that has left may have.
     next_expiry: Option<Timestamp>,
+}
+
+/// Deliveries that are ready.
+#[derive(Debug, Default)]
+struct Ready {
+    first_tries: VecDeque<Work>,
+    retries: VecDeque<Work>,
+    /// First tries that were taken ahead of a retry since the last one.
+    ahead: u8,
 }
 
 #[derive(Debug)]
@@ -48,7 +58,7 @@ impl Window {
     pub(super) fn new(limit: Room) -> Self {
         Self {
             limit,
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             waiting: BinaryHeap::new(),
             held: 0,
             bytes: 0,
@@ -59,13 +69,13 @@ impl Window {
     }
 
     /// What the store may hand out now, where that is worth asking: a quarter of the window, or
-    /// whatever there is when nothing else is ready. A lane that has fallen behind thus reads the
+    /// whatever there is when no first try is ready. A lane that has fallen behind thus reads the
     /// store in pieces of a good size.
     pub(super) fn room(&self) -> Option<Room> {
         let deliveries = self.limit.deliveries.saturating_sub(self.held);
         let bytes = self.limit.bytes.get().saturating_sub(self.bytes);
         let is_room = deliveries > 0 && bytes > 0;
-        let is_worth_it = self.ready.is_empty()
+        let is_worth_it = self.ready.first_tries.is_empty()
             || (deliveries >= self.limit.deliveries / 4 && bytes >= self.limit.bytes.get() / 4);
         (is_room && is_worth_it).then_some(Room {
             deliveries,
@@ -90,18 +100,18 @@ impl Window {
         self.held += 1;
         self.bytes += size(&work);
         self.note_expiry(&work);
-        self.ready.push_back(work);
+        self.ready.add(work);
     }
 
     /// Takes the next delivery to attempt. It stays held until it is put back or
     /// [let go](Self::let_go).
     pub(super) fn take_ready(&mut self) -> Option<Work> {
-        self.ready.pop_front()
+        self.ready.take()
     }
 
     /// The next delivery to attempt.
     pub(super) fn next_ready(&self) -> Option<&Work> {
-        self.ready.front()
+        self.ready.next()
     }
 
     /// Puts a delivery that was taken back until its time.
@@ -140,7 +150,7 @@ impl Window {
                 return;
             };
             self.waiting_bytes -= size(&waiting.work);
-            self.ready.push_back(waiting.work);
+            self.ready.add(waiting.work);
         }
     }
 
@@ -151,7 +161,7 @@ impl Window {
         for Reverse(waiting) in waiting.into_iter().rev() {
             if waiting.for_probe {
                 self.waiting_bytes -= size(&waiting.work);
-                self.ready.push_back(waiting.work);
+                self.ready.add(waiting.work);
             } else {
                 self.waiting.push(Reverse(waiting));
             }
@@ -203,13 +213,15 @@ impl Window {
 
     fn take_where(&mut self, mut is_wanted: impl FnMut(&Work) -> bool) -> Vec<Work> {
         let mut taken = Vec::new();
-        self.ready.retain(|work| {
-            let is_wanted = is_wanted(work);
-            if is_wanted {
-                taken.push(work.clone());
-            }
-            !is_wanted
-        });
+        for ready in [&mut self.ready.first_tries, &mut self.ready.retries] {
+            ready.retain(|work| {
+                let is_wanted = is_wanted(work);
+                if is_wanted {
+                    taken.push(work.clone());
+                }
+                !is_wanted
+            });
+        }
         let ready = taken.len();
         self.waiting.retain(|Reverse(waiting)| {
             let is_wanted = is_wanted(&waiting.work);
@@ -226,6 +238,50 @@ impl Window {
         if let Some(at) = expiry(work) {
             self.next_expiry = Some(self.next_expiry.map_or(at, |next| next.min(at)));
         }
+    }
+}
+
+impl Ready {
+    /// How many first tries are taken before a retry that is ready too.
+    const AHEAD: u8 = 3;
+
+    fn add(&mut self, work: Work) {
+        if work.progress.attempts == 0 {
+            self.first_tries.push_back(work);
+        } else {
+            self.retries.push_back(work);
+        }
+    }
+
+    fn is_retrys_turn(&self) -> bool {
+        let is_ready = !self.retries.is_empty();
+        is_ready && (self.first_tries.is_empty() || self.ahead >= Self::AHEAD)
+    }
+
+    fn next(&self) -> Option<&Work> {
+        if self.is_retrys_turn() {
+            self.retries.front()
+        } else {
+            self.first_tries.front()
+        }
+    }
+
+    fn take(&mut self) -> Option<Work> {
+        if self.is_retrys_turn() {
+            self.ahead = 0;
+            return self.retries.pop_front();
+        }
+        // Without a retry that is ready nobody is kept waiting.
+        self.ahead = if self.retries.is_empty() {
+            0
+        } else {
+            self.ahead + 1
+        };
+        self.first_tries.pop_front()
+    }
+
+    fn len(&self) -> usize {
+        self.first_tries.len() + self.retries.len()
     }
 }
 
@@ -321,6 +377,30 @@ mod tests {
         assert_eq!(window.hold_for(SECOND, &work(2)), Hold::Keep);
         assert_eq!((window.waiting(), window.bytes().get()), (0, 0));
         assert_eq!(window.next_due(), None);
+    }
+
+    #[test]
+    fn first_tries_come_ahead_of_retries_and_every_fourth_is_a_retry() {
+        let mut window = window();
+        let retry = |number| {
+            let mut work = work(number);
+            work.progress.attempts = 1;
+            work
+        };
+        (1..=2).for_each(|number| window.add(retry(number)));
+        (3..=9).for_each(|number| window.add(work(number)));
+        let taken = std::iter::from_fn(|| window.take_ready()).map(|work| work.delivery);
+        let expected = [3, 4, 5, 1, 6, 7, 8, 2, 9].map(|number| work(number).delivery);
+        assert_eq!(taken.collect::<Vec<_>>(), expected);
+        window.add(work(10));
+        window.add(retry(11));
+        assert_eq!(window.next_ready().map(|work| work.step), Some(0));
+        let ten = window.take_ready().map(|work| work.delivery);
+        assert_eq!(
+            ten,
+            Some(work(10).delivery),
+            "nobody was kept waiting since"
+        );
     }
 
     #[test]

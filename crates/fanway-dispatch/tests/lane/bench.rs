@@ -9,9 +9,11 @@ use fanway_dispatch::handle::Snapshot;
 use fanway_dispatch::lane::{DEFAULT_WINDOW, Params};
 use fanway_dispatch::metrics::LaneMetrics;
 use fanway_dispatch::{Clock, Counts, Handle, Lane, Metrics, Plans, Settings, Stopper, shutdown};
+use fanway_policy::concurrency::Concurrency;
 use fanway_policy::{breaker, retry};
-use fanway_store::change::{Cause, Control, Force, Key, Pause, Redrive};
+use fanway_store::change::{Control, Force, Key, Pause, PauseCause, Redrive};
 use fanway_store::lookup::{DeliveryView, Found, MessageView};
+use fanway_store::trouble::Trouble;
 use fanway_store::{Error, Store};
 use fanway_testkit::scripted_target::Reply;
 use fanway_testkit::{MemoryStore, ScriptedTarget, VirtualClock, build};
@@ -32,6 +34,11 @@ pub(crate) fn secs(seconds: u64) -> Duration {
 
 pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// So many attempts at a time.
+pub(crate) fn fixed(count: usize) -> Concurrency {
+    Concurrency::Fixed(NonZeroUsize::new(count).expect("not 0"))
 }
 
 /// A store, a plan, and the time.
@@ -132,8 +139,10 @@ impl Bench {
             counts: Counts::default(),
             retry: retry::Params::default(),
             breaker: breaker::Params::default(),
-            concurrency: NonZeroUsize::new(64).expect("64 is not 0"),
+            concurrency: fixed(64),
+            rate: None,
             control: Control::default(),
+            trouble: Trouble::default(),
             window: DEFAULT_WINDOW,
             store: Arc::new(self.store.clone()),
             plans: Plans::new([Arc::new(compiled)]),
@@ -146,6 +155,17 @@ impl Bench {
             metrics: self.lane_metrics(name),
             clock: Clock::new(move || clock.now()),
             rng: StdRng::seed_from_u64(7),
+        }
+    }
+
+    /// The same after a restart, with what an earlier lane has kept.
+    pub(crate) async fn params_after_restart(&self, target: &ScriptedTarget) -> Params {
+        let params = self.params(target);
+        let troubles = self.store.troubles().await.expect("it's open");
+        let kept = troubles.iter().find(|(named, _)| *named == params.name);
+        Params {
+            trouble: kept.map(|(_, trouble)| *trouble).unwrap_or_default(),
+            ..params
         }
     }
 
@@ -249,7 +269,8 @@ impl Running {
             counts: Counts::default(),
             retry: retry::Params::default(),
             breaker: breaker::Params::default(),
-            concurrency: NonZeroUsize::new(64).expect("64 is not 0"),
+            concurrency: fixed(64),
+            rate: None,
         };
         change(&mut settings);
         self.handle.reconfigure(settings);
@@ -267,7 +288,7 @@ pub(crate) fn paused() -> Control {
     let pause = Pause {
         since: START,
         reason: String::new(),
-        cause: Cause::Operator,
+        cause: PauseCause::Operator,
         address: None,
     };
     Control {

@@ -1,17 +1,15 @@
 //! The breaker holds the lane instead of burning attempts.
 
-use std::num::NonZeroUsize;
-
 use fanway_dispatch::handle::Breaker;
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
 use fanway_types::{AgainCause, End, HeldBy, Verdict};
 
-use crate::bench::{Bench, Running, START, millis, pass, secs};
+use crate::bench::{Bench, Running, START, fixed, millis, pass, secs};
 
 fn one_at_a_time(bench: &Bench, target: &ScriptedTarget) -> Running {
     let mut params = bench.params(target);
-    params.concurrency = NonZeroUsize::MIN;
+    params.concurrency = fixed(1);
     Running::start(params)
 }
 
@@ -121,7 +119,7 @@ async fn the_time_that_the_breaker_holds_a_delivery_doesnt_count() {
     let target = ScriptedTarget::always(Reply::status(503));
     let mut params = bench.params(&target);
     params.retry.give_up_after = secs(60);
-    params.concurrency = NonZeroUsize::MIN;
+    params.concurrency = fixed(1);
     let _lane = Running::start(params);
     let messages = bench.accept(11).await;
     pass(secs(3 * 24 * 3600)).await;

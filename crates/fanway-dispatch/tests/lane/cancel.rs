@@ -1,13 +1,13 @@
 //! Messages that are called off.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 
 use fanway_store::change::{Control, Force};
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
 use fanway_types::{DeadReason, DeliveryState, MessageState};
 
-use crate::bench::{Bench, Running, healthy, millis, pass, paused, secs};
+use crate::bench::{Bench, Running, fixed, healthy, millis, pass, paused, secs};
 
 /// Calls one of three messages off that a held lane has taken.
 async fn check_held(control: Control) {
@@ -44,7 +44,7 @@ async fn what_is_ready_is_cancelled_at_once_though_the_window_is_full() {
     let target = ScriptedTarget::always(Reply::hang());
     let mut params = bench.params(&target);
     params.window.deliveries = 2;
-    params.concurrency = NonZeroUsize::MIN;
+    params.concurrency = fixed(1);
     let lane = Running::start(params);
     let messages = bench.accept(3).await;
     pass(millis(1)).await;

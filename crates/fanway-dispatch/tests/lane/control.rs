@@ -1,18 +1,16 @@
 //! What operators set for a target while its lane runs.
 
-use std::num::NonZeroUsize;
-
 use fanway_dispatch::handle::Breaker;
-use fanway_store::change::{Cause, Control, Force};
+use fanway_store::change::{Control, Force, PauseCause};
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
 use fanway_types::{AgainCause, HeldBy, MessageState, Verdict};
 
-use crate::bench::{Bench, Running, healthy, millis, pass, paused, secs};
+use crate::bench::{Bench, Running, fixed, healthy, millis, pass, paused, secs};
 
 fn one_at_a_time(bench: &Bench, target: &ScriptedTarget) -> Running {
     let mut params = bench.params(target);
-    params.concurrency = NonZeroUsize::MIN;
+    params.concurrency = fixed(1);
     Running::start(params)
 }
 
@@ -30,7 +28,7 @@ async fn a_paused_lane_starts_nothing_and_goes_on_when_it_is_resumed() {
     assert_eq!(snapshot.held_by, Some(HeldBy::Pause));
     assert_eq!(
         (snapshot.held_until, snapshot.pause),
-        (None, Some(Cause::Operator))
+        (None, Some(PauseCause::Operator))
     );
     assert_eq!(snapshot.breaker, Breaker::Closed);
     lane.control(Control::default());

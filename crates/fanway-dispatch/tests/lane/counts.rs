@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanway_dispatch::Counts;
 use fanway_policy::exchange::{self, Otherwise, Rules};
-use fanway_store::change::{Cause, Control};
+use fanway_store::change::{Control, PauseCause};
 use fanway_target::{Capture, Captured};
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
@@ -237,7 +237,10 @@ async fn a_410_disables_a_webhook_and_its_delivery_waits_with_the_others() {
     assert_eq!(target.attempts(), 1);
     let snapshot = lane.snapshot();
     assert_eq!(snapshot.held_by, Some(HeldBy::Pause));
-    assert_eq!((snapshot.pause, snapshot.waiting), (Some(Cause::Gone), 4));
+    assert_eq!(
+        (snapshot.pause, snapshot.waiting),
+        (Some(PauseCause::Gone), 4)
+    );
     assert_eq!(
         bench.first_step(&message).await.state,
         DeliveryState::Retrying

@@ -1,16 +1,14 @@
 //! Credentials that the target refuses hold the lane.
 
-use std::num::NonZeroUsize;
-
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
 use fanway_types::{AgainCause, DeadReason, DeliveryState, End, HeldBy, Verdict};
 
-use crate::bench::{Bench, Running, millis, pass, secs};
+use crate::bench::{Bench, Running, fixed, millis, pass, secs};
 
 fn one_at_a_time(bench: &Bench, target: &ScriptedTarget) -> Running {
     let mut params = bench.params(target);
-    params.concurrency = NonZeroUsize::MIN;
+    params.concurrency = fixed(1);
     Running::start(params)
 }
 

@@ -1,21 +1,19 @@
 //! The window: bounded, in order, and apart from other lanes'.
 
-use std::num::NonZeroUsize;
-
 use fanway_store::lane::Room;
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::build;
 use fanway_testkit::scripted_target::Reply;
 use fanway_types::{ByteCount, DeliveryState, HeldBy};
 
-use crate::bench::{Bench, Running, START, healthy, millis, pass, secs};
+use crate::bench::{Bench, Running, START, fixed, healthy, millis, pass, secs};
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_never_holds_more_than_its_window_and_catches_up_in_order() {
     let mut bench = Bench::new().await;
     let target = ScriptedTarget::always(Reply::status(503));
     let mut params = bench.params(&target);
-    params.concurrency = NonZeroUsize::MIN;
+    params.concurrency = fixed(1);
     let lane = Running::start(params);
     let messages = bench.accept(100_000).await;
     pass(secs(3600)).await;
@@ -66,7 +64,7 @@ async fn no_more_than_the_limit_is_in_flight() {
     let mut bench = Bench::new().await;
     let target = ScriptedTarget::always(Reply::status(200).after(millis(100)));
     let mut params = bench.params(&target);
-    params.concurrency = NonZeroUsize::new(3).expect("3 is not 0");
+    params.concurrency = fixed(3);
     let lane = Running::start(params);
     let messages = bench.accept(30).await;
     pass(millis(50)).await;

@@ -9,7 +9,7 @@ use fanway_types::{DeliveryId, HeldBy, Verdict};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::bench::{Bench, Running, millis, pass, secs};
+use crate::bench::{Bench, Running, fixed, millis, pass, secs};
 
 fn limit(text: &str) -> Limits {
     Limits {
@@ -143,7 +143,7 @@ async fn what_remains_is_spread_over_the_time_that_it_has_to_last() {
     let target = Counting::new(10, 60);
     let mut params = bench.params(&ScriptedTarget::always(Reply::hang()));
     params.target = Arc::new(target.clone());
-    params.concurrency = std::num::NonZeroUsize::MIN;
+    params.concurrency = fixed(1);
     let _lane = Running::start(params);
     let messages = bench.accept(30).await;
     bench.all_ended(&messages).await;

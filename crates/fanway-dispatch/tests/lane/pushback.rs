@@ -6,7 +6,7 @@ use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
 use fanway_types::{AgainCause, DeliveryId, HeldBy, Verdict};
 
-use crate::bench::{Bench, Running, millis, pass, secs};
+use crate::bench::{Bench, Running, fixed, millis, pass, secs};
 
 #[tokio::test(start_paused = true)]
 async fn a_429_holds_the_lane_and_uses_no_attempt() {
@@ -53,7 +53,7 @@ async fn a_target_that_only_ever_says_429_is_called_ever_more_rarely() {
     let mut bench = Bench::new().await;
     let target = ScriptedTarget::always(Reply::retry_after(429, "0").after(millis(5)));
     let mut params = bench.params(&target);
-    params.concurrency = std::num::NonZeroUsize::MIN;
+    params.concurrency = fixed(1);
     let lane = Running::start(params);
     bench.accept(100).await;
     pass(secs(24 * 3600)).await;

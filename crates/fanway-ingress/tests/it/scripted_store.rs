@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use fanway_store::change::{Audit, AuditPage, CancelError, Control, Redrive};
 use fanway_store::event::Events;
 use fanway_store::notice::CallbackOrigin;
+use fanway_store::trouble::Trouble;
 use fanway_store::{Backlog, BoxFuture, Error, Health, Lane, Store, accept, dead, job, lookup};
 use fanway_types::{DeliveryId, Message, MessageId, Plan, PlanHash, TargetName, Timestamp};
 use tokio::sync::{Semaphore, watch};
@@ -198,6 +199,14 @@ impl Store for ScriptedStore {
         _: Control,
         _: Option<Audit>,
     ) -> BoxFuture<'_, Result<(), Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn troubles(&self) -> BoxFuture<'_, Result<Vec<(TargetName, Trouble)>, Error>> {
+        unreachable!("{NOT_FOR_INGRESS}")
+    }
+
+    fn keep_trouble(&self, _: TargetName, _: Trouble) -> BoxFuture<'_, Result<(), Error>> {
         unreachable!("{NOT_FOR_INGRESS}")
     }
 

@@ -31,7 +31,14 @@ impl Bench {
     #[track_caller]
     fn attempt(&mut self, sign: Sign) {
         let permit = self.admitted();
-        self.breaker.observe(permit, sign, self.now);
+        self.breaker.observe(permit, sign, Duration::ZERO, self.now);
+    }
+
+    #[track_caller]
+    fn attempt_for(&mut self, seconds: u64, sign: Sign) {
+        let permit = self.admitted();
+        let took = Duration::from_secs(seconds);
+        self.breaker.observe(permit, sign, took, self.now);
     }
 
     #[track_caller]
@@ -109,7 +116,9 @@ fn breaker_lets_one_probe_through_when_its_time_is_over() {
     let probe = bench.admitted();
     assert!(probe.is_probe());
     assert!(bench.refuses(), "one at a time");
-    bench.breaker.observe(probe, Sign::Well, bench.now);
+    bench
+        .breaker
+        .observe(probe, Sign::Well, Duration::ZERO, bench.now);
     assert!(bench.admitted().is_probe());
 }
 
@@ -160,12 +169,16 @@ fn attempts_from_before_a_change_say_nothing_after_it() {
     bench.wait(30);
     let mut early = early.into_iter();
     for permit in early.by_ref().take(20) {
-        bench.breaker.observe(permit, Sign::Well, bench.now);
+        bench
+            .breaker
+            .observe(permit, Sign::Well, Duration::ZERO, bench.now);
     }
     assert!(!bench.is_closed());
     bench.attempts(3, Sign::Well);
     for permit in early {
-        bench.breaker.observe(permit, Sign::Ill, bench.now);
+        bench
+            .breaker
+            .observe(permit, Sign::Ill, Duration::ZERO, bench.now);
     }
     assert!(bench.is_closed());
 }
@@ -206,4 +219,82 @@ fn an_endless_open_time_doesnt_overflow() {
     bench.breaker = Breaker::new(params, bench.now);
     bench.attempts(10, Sign::Ill);
     assert!(bench.refuses());
+}
+
+/// A breaker for which five seconds are slow.
+fn patient() -> Bench {
+    let mut bench = Bench::new();
+    let params = Params {
+        slow: Some(Duration::from_secs(5)),
+        ..Params::default()
+    };
+    bench.breaker = Breaker::new(params, bench.now);
+    bench
+}
+
+#[test]
+fn breaker_opens_when_four_of_five_of_enough_attempts_are_slow() {
+    let mut bench = patient();
+    bench.attempts(4, Sign::Well);
+    for _ in 0..15 {
+        bench.attempt_for(5, Sign::Well);
+    }
+    assert!(bench.is_closed(), "19 attempts say nothing yet");
+    bench.attempt_for(4, Sign::Well);
+    assert!(bench.is_closed(), "15 of 20");
+    for _ in 0..5 {
+        bench.attempt_for(5, Sign::Well);
+    }
+    assert_eq!(bench.breaker.cause(), Some(Cause::Slow));
+    assert!(bench.refuses());
+}
+
+#[test]
+fn slow_attempts_say_nothing_where_none_are_asked_for() {
+    let mut bench = Bench::new();
+    for _ in 0..1000 {
+        bench.attempt_for(3600, Sign::Well);
+    }
+    assert!(bench.is_closed());
+}
+
+#[test]
+fn slow_failures_count_as_both() {
+    let mut bench = patient();
+    for _ in 0..10 {
+        bench.attempt_for(6, Sign::Ill);
+    }
+    assert_eq!(bench.breaker.cause(), Some(Cause::Failures));
+}
+
+#[test]
+fn a_slow_probe_opens_it_again_and_quick_ones_close_it() {
+    let mut bench = patient();
+    for _ in 0..20 {
+        bench.attempt_for(5, Sign::Well);
+    }
+    bench.wait(30);
+    bench.attempts(2, Sign::Well);
+    bench.attempt_for(5, Sign::Well);
+    assert!(bench.refuses());
+    assert_eq!(bench.breaker.cause(), Some(Cause::Slow));
+    bench.wait(30);
+    bench.attempts(3, Sign::Well);
+    assert!(bench.is_closed());
+}
+
+#[test]
+fn a_breaker_begins_open_where_it_was_when_the_process_ended() {
+    let mut bench = Bench::new();
+    let until = bench.now + Duration::from_secs(12);
+    bench.breaker = Breaker::opened(Params::default(), Cause::Credentials, until, bench.now);
+    bench.wait(11);
+    assert!(bench.refuses());
+    bench.wait(1);
+    let probe = bench.admitted();
+    assert!(probe.is_probe());
+    bench
+        .breaker
+        .observe(probe, Sign::Well, Duration::ZERO, bench.now);
+    assert!(bench.is_closed());
 }

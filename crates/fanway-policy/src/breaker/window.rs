@@ -1,4 +1,4 @@
-//! Attempts and failures of the last while, in memory that doesn't grow with them.
+//! Attempts of the last while, how many failed and how many were slow, in memory that doesn't grow with them.
 //!
 //! The window is cut into ten buckets; what is counted reaches back between nine and ten tenths
 //! of it.
@@ -11,8 +11,25 @@ const BUCKETS: usize = 10;
 struct Bucket {
     /// Which tenth, counted from the window's start, it holds the counts of.
     tenth: u128,
-    failures: u32,
-    total: u32,
+    counts: Counts,
+}
+
+/// What is counted of attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) failures: u32,
+    pub(super) slow: u32,
+    pub(super) total: u32,
+}
+
+impl Counts {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            failures: self.failures.saturating_add(other.failures),
+            slow: self.slow.saturating_add(other.slow),
+            total: self.total.saturating_add(other.total),
+        }
+    }
 }
 
 /// Counts over a sliding window.
@@ -37,7 +54,7 @@ impl Window {
     }
 
     /// Counts an attempt.
-    pub(super) fn add(&mut self, failed: bool, now: Instant) {
+    pub(super) fn add(&mut self, has_failed: bool, was_slow: bool, now: Instant) {
         let tenth = now.saturating_duration_since(self.start).as_nanos() / self.width;
         self.latest = self.latest.max(tenth);
         let place = usize::try_from(self.latest % BUCKETS as u128).expect("less than ten");
@@ -48,21 +65,21 @@ impl Window {
                 ..Bucket::default()
             };
         }
-        bucket.total = bucket.total.saturating_add(1);
-        bucket.failures = bucket.failures.saturating_add(u32::from(failed));
+        bucket.counts = bucket.counts.plus(Counts {
+            failures: has_failed.into(),
+            slow: was_slow.into(),
+            total: 1,
+        });
     }
 
-    /// Failures and attempts within the window, as it stood at the last [`add`](Self::add).
-    pub(super) fn counts(&self) -> (u32, u32) {
+    /// What lies within the window, as it stood at the last [`add`](Self::add).
+    pub(super) fn counts(&self) -> Counts {
         let latest = self.latest;
         self.buckets
             .iter()
             .filter(|bucket| latest - bucket.tenth < BUCKETS as u128)
-            .fold((0, 0), |(failures, total), bucket| {
-                (
-                    failures.saturating_add(bucket.failures),
-                    total.saturating_add(bucket.total),
-                )
+            .fold(Counts::default(), |counts, bucket| {
+                counts.plus(bucket.counts)
             })
     }
 }
@@ -71,15 +88,22 @@ impl Window {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::Window;
+    use super::{Counts, Window};
 
     #[track_caller]
     fn check(attempts: &[(u64, bool)], expected: (u32, u32)) {
         let start = Instant::now();
         let mut window = Window::new(Duration::from_secs(10), start);
         for (second, failed) in attempts {
-            window.add(*failed, start + Duration::from_secs(*second));
+            window.add(*failed, !failed, start + Duration::from_secs(*second));
         }
+        let (failures, total) = expected;
+        let slow = total - failures;
+        let expected = Counts {
+            failures,
+            slow,
+            total,
+        };
         assert_eq!(window.counts(), expected);
     }
 
@@ -97,8 +121,8 @@ mod tests {
     fn a_window_of_no_length_holds_the_last_moment() {
         let start = Instant::now();
         let mut window = Window::new(Duration::ZERO, start);
-        window.add(true, start);
-        window.add(true, start + Duration::from_secs(1));
-        assert_eq!(window.counts(), (1, 1));
+        window.add(true, false, start);
+        window.add(true, false, start + Duration::from_secs(1));
+        assert_eq!(window.counts().total, 1);
     }
 }

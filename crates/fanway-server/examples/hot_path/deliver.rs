@@ -14,11 +14,13 @@ use std::time::Duration;
 
 use fanway_dispatch::lane::{DEFAULT_WINDOW, Params};
 use fanway_dispatch::{Clock, Counts, Lane, Metrics, Plans, Stopper, shutdown};
+use fanway_policy::concurrency::Concurrency;
 use fanway_policy::{breaker, retry};
 use fanway_store::Store;
 use fanway_store::change::Control;
+use fanway_store::trouble::Trouble;
 use fanway_target::Target;
-use fanway_target::http::{self, HttpTarget, Roots, Timeouts, Version};
+use fanway_target::http::{self, ConnectionBudget, HttpTarget, Roots, Timeouts, Version};
 use fanway_testkit::{MemoryStore, build};
 use fanway_transform::evaluator::{self, Evaluator};
 use fanway_transform::plan::CompiledPlan;
@@ -102,8 +104,10 @@ fn lane(store: &MemoryStore, plan: &Plan, sink: SocketAddr) -> Result<Lane, Fail
         counts: Counts::default(),
         retry: retry::Params::default(),
         breaker: breaker::Params::default(),
-        concurrency: NonZeroUsize::MIN,
+        concurrency: Concurrency::Fixed(NonZeroUsize::MIN),
+        rate: None,
         control: Control::default(),
+        trouble: Trouble::default(),
         window: DEFAULT_WINDOW,
         store: Arc::new(store.clone()),
         plans: Plans::new([Arc::new(compiled)]),
@@ -131,6 +135,7 @@ fn target(sink: SocketAddr) -> Result<Arc<dyn Target>, Failure> {
         version: Version::Auto,
         connections: NonZeroUsize::MIN,
         idle: LONG,
+        budget: ConnectionBudget::unlimited(),
         roots: Roots::system(),
     })?;
     Ok(Arc::new(target))

@@ -184,9 +184,43 @@ pub struct Policy {
     /// When it is made again.
     pub retry: Retry,
     /// The most at a time.
-    pub concurrency: usize,
+    pub concurrency: Concurrency,
+    /// How many may start in a while, where that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
     /// When all are held.
     pub breaker: Breaker,
+}
+
+/// How many attempts may be in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Concurrency {
+    /// So many.
+    Fixed(usize),
+    /// As many as the target's latency says.
+    Auto {
+        /// The bounds of that.
+        auto: Bounds,
+    },
+}
+
+/// The bounds of what a latency says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Bounds {
+    /// At least so many.
+    pub least: usize,
+    /// At most so many.
+    pub most: usize,
+}
+
+/// How many attempts may start in a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rate {
+    /// As `100/s`.
+    pub limit: String,
+    /// At once after a time with none.
+    pub burst: u32,
 }
 
 /// How long an attempt may take.
@@ -239,9 +273,14 @@ pub struct Breaker {
     pub consecutive: u32,
     /// The share of failures that opens it.
     pub failure_ratio: f64,
-    /// Attempts below which the share says nothing.
+    /// How long a slow attempt takes, where that is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow: Option<String>,
+    /// The share of slow attempts that opens it.
+    pub slow_ratio: f64,
+    /// Attempts below which the shares say nothing.
     pub minimum: u32,
-    /// How far back the share looks.
+    /// How far back the shares look.
     pub window: String,
     /// How long it stays open.
     pub open_for: String,

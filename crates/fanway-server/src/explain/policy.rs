@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use fanway_config::Target;
+use fanway_policy::concurrency;
+use fanway_policy::rate::Params;
 
-use super::{Breaker, Policy, Retry, Success, Timeouts};
+use super::{Bounds, Breaker, Concurrency, Policy, Rate, Retry, Success, Timeouts};
 
 const UNITS: [(&str, u128); 4] = [
     ("d", 86_400_000),
@@ -37,10 +39,13 @@ pub(super) fn of(target: &Target) -> Policy {
             body: target.counts.body.clone(),
             otherwise: answers.otherwise.as_str(),
         },
-        concurrency: target.concurrency.get(),
+        concurrency: concurrency(target.concurrency),
+        rate: target.rate.as_ref().map(rate),
         breaker: Breaker {
             consecutive: breaker.consecutive.get(),
             failure_ratio: breaker.failure_ratio,
+            slow: breaker.slow.map(written),
+            slow_ratio: breaker.slow_ratio,
             minimum: breaker.minimum,
             window: written(breaker.window),
             open_for: written(breaker.open_for),
@@ -52,6 +57,30 @@ pub(super) fn of(target: &Target) -> Policy {
 /// Each as it stands in a config.
 fn words(named: &[impl ToString]) -> Vec<String> {
     named.iter().map(ToString::to_string).collect()
+}
+
+fn concurrency(concurrency: concurrency::Concurrency) -> Concurrency {
+    match concurrency {
+        concurrency::Concurrency::Fixed(count) => Concurrency::Fixed(count.get()),
+        concurrency::Concurrency::Auto(bounds) => Concurrency::Auto {
+            auto: Bounds {
+                least: bounds.least,
+                most: bounds.most,
+            },
+        },
+    }
+}
+
+fn rate(rate: &Params) -> Rate {
+    let unit = match rate.per.as_secs() {
+        3600 => "h",
+        60 => "m",
+        _ => "s",
+    };
+    Rate {
+        limit: format!("{}/{unit}", rate.limit),
+        burst: rate.burst.get(),
+    }
 }
 
 /// A duration as people write it: a whole number of the largest unit that it is a multiple of.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use fanway_config::{Config, Target};
 use fanway_dispatch::{Stamp, outgoing};
-use fanway_target::http::{HttpTarget, HttpTargetError, Preview, RequestError, Roots};
+use fanway_target::http::{HttpTarget, HttpTargetError, Preview, RequestError};
 use fanway_transform::evaluator::{Evaluator, Params};
 use fanway_transform::plan::CompiledPlan;
 use fanway_transform::{ShapeError, Shaped, Shaping};
@@ -17,6 +17,7 @@ use fanway_types::{self as types, DeliveryId, Message, StepIndex};
 use tokio::runtime::{self, Runtime};
 
 use super::{Body, Expression, Outgoing, Step, policy};
+use crate::outward::Outward;
 use crate::parts;
 
 /// The span of an attempt. A real one is drawn by chance.
@@ -40,7 +41,7 @@ pub(super) fn explain(
         runtime: runtime::Builder::new_current_thread()
             .enable_all()
             .build()?,
-        roots: Roots::system(),
+        outward: Outward::new(config),
     };
     let steps = plan.plan().steps.iter().zip(0..);
     Ok(steps
@@ -55,7 +56,7 @@ struct Stage<'c> {
     message: Arc<Message>,
     evaluator: Evaluator,
     runtime: Runtime,
-    roots: Roots,
+    outward: Outward,
 }
 
 /// Why a step makes no request.
@@ -116,7 +117,7 @@ impl Stage<'_> {
             span: SPAN,
         };
         let request = outgoing(shaped, &self.message, stamp);
-        let target = HttpTarget::try_new(parts::called(target, &self.roots))?;
+        let target = HttpTarget::try_new(parts::called(target, &self.outward))?;
         Ok(target.preview(&request)?)
     }
 }

@@ -6,6 +6,7 @@ mod dead;
 mod gateway;
 mod keys;
 mod notices;
+mod pace;
 mod refusals;
 mod reloading;
 mod secrets;

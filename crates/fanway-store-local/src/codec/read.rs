@@ -7,13 +7,13 @@ use bytes::Bytes;
 use fanway_store::change::Edited;
 use fanway_types::{
     DeliveryId, Direction, Fingerprint, Headers, IdempotencyKey, JobId, KeyScope, Message,
-    MessageId, Outcome, Plan, PlanHash, Request, Terms, Timestamp, Verdict,
+    MessageId, Outcome, Plan, PlanHash, Request, TargetName, Terms, Timestamp, Verdict,
 };
 use serde::de::DeserializeOwned;
 
 use super::fields::{Damage, Fields, pass_over, take_varint};
 use super::{kind, scope, tag, verdict};
-use crate::record::{Cancel, Controlled, Discard, Record, Redrive};
+use crate::record::{Cancel, Controlled, Discard, Record, Redrive, Troubled};
 
 /// Reads a record.
 pub(crate) fn read(record: &Bytes) -> Result<Record, Damage> {
@@ -25,7 +25,14 @@ pub(crate) fn read(record: &Bytes) -> Result<Record, Damage> {
         kind::DISCARD => Ok(Record::Discard(read_discard(&record[1..])?)),
         kind::CANCEL => Ok(Record::Cancel(read_cancel(&record[1..])?)),
         kind::JOB => Ok(Record::Job(Arc::new(read_json(&record[1..])?))),
-        kind::CONTROL => Ok(Record::Control(Arc::new(read_control(&record[1..])?))),
+        kind::CONTROL => {
+            let (target, control) = read_of_target(&record[1..])?;
+            Ok(Record::Control(Arc::new(Controlled { target, control })))
+        }
+        kind::TROUBLE => {
+            let (target, trouble) = read_of_target(&record[1..])?;
+            Ok(Record::Trouble(Arc::new(Troubled { target, trouble })))
+        }
         kind::AUDIT => Ok(Record::Audit(Arc::new(read_json(&record[1..])?))),
         unknown => Err(Damage::UnknownKind(unknown)),
     }
@@ -256,23 +263,22 @@ fn read_cancel(record: &[u8]) -> Result<Cancel, Damage> {
     })
 }
 
-fn read_control(record: &[u8]) -> Result<Controlled, Damage> {
-    let (mut target, mut control) = (None, None);
+/// A record that is a target's name and JSON.
+fn read_of_target<T: DeserializeOwned>(record: &[u8]) -> Result<(TargetName, T), Damage> {
+    let (mut target, mut of_it) = (None, None);
     let mut fields = Fields::new(record);
     while let Some(field) = fields.next()? {
         let (tag, value) = (field.tag, field.value);
         match tag {
-            tag::JSON => control = Some(json(tag, value)?),
+            tag::JSON => of_it = Some(json(tag, value)?),
             tag::TARGET => {
                 target = Some(text(tag, value)?.parse().map_err(|_| Damage::Value(tag))?);
             }
             other => pass_over(other)?,
         }
     }
-    Ok(Controlled {
-        target: target.ok_or(Damage::Missing(tag::TARGET))?,
-        control: control.ok_or(Damage::Missing(tag::JSON))?,
-    })
+    let target = target.ok_or(Damage::Missing(tag::TARGET))?;
+    Ok((target, of_it.ok_or(Damage::Missing(tag::JSON))?))
 }
 
 /// A record that is but its JSON.

@@ -2,8 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanway_store::change::{Audit, Cause, Control, Edited, Force, Pause};
+use fanway_store::change::{Audit, Control, Edited, Force, Pause, PauseCause};
 use fanway_store::job::{Cursor, Filter, Job, State};
+use fanway_store::trouble::{Cause, Open, Trouble};
 use fanway_types::{
     AgainCause, DeadReason, DeliveryId, Direction, End, Fingerprint, Headers, IdempotencyKey,
     JobId, KeyScope, Message, MessageId, Outcome, Plan, PlanHash, Request, Terms, Timestamp,
@@ -11,7 +12,7 @@ use fanway_types::{
 };
 
 use super::{Damage, message_head, read, read_message, size, write};
-use crate::record::{Cancel, Controlled, Discard, Record, Redrive};
+use crate::record::{Cancel, Controlled, Discard, Record, Redrive, Troubled};
 
 fn message() -> Message {
     let headers: Headers = [("content-type", &b"application/json"[..])]
@@ -242,7 +243,7 @@ fn what_is_kept_for_operators_is_read_back() {
         pause: Some(Pause {
             since: Timestamp::from_millis(3),
             reason: "it is being moved".to_owned(),
-            cause: Cause::Operator,
+            cause: PauseCause::Operator,
             address: None,
         }),
         breaker: Force::Closed,
@@ -253,6 +254,20 @@ fn what_is_kept_for_operators_is_read_back() {
         panic!("no control")
     };
     assert_eq!(*back, controlled);
+    let troubled = Troubled {
+        target: controlled.target,
+        trouble: Trouble {
+            breaker: Some(Open {
+                cause: Cause::Slow,
+                until: Timestamp::from_millis(3),
+            }),
+            pushback: Some(Timestamp::from_millis(4)),
+        },
+    };
+    let Ok(Record::Trouble(back)) = read(&Record::Trouble(Arc::new(troubled.clone()))) else {
+        panic!("no trouble")
+    };
+    assert_eq!(*back, troubled);
     let audit = Audit {
         at: Timestamp::from_millis(3),
         actor: "somebody".into(),

@@ -1,8 +1,8 @@
 //! From records to bytes.
 
 use fanway_types::{
-    DeliveryId, Direction, IdempotencyKey, KeyScope, Message, Outcome, Request, Terms, Timestamp,
-    Verdict,
+    DeliveryId, Direction, IdempotencyKey, KeyScope, Message, Outcome, Request, TargetName, Terms,
+    Timestamp, Verdict,
 };
 use serde::Serialize;
 
@@ -36,8 +36,12 @@ pub(crate) fn write(record: &Record, out: &mut impl Out) {
         Record::Control(controlled) => {
             out.put(&[kind::CONTROL]);
             put_json(out, &controlled.control);
-            let target = controlled.target.as_str().as_bytes();
-            put_field(out, tag::TARGET, target);
+            put_target(out, &controlled.target);
+        }
+        Record::Trouble(troubled) => {
+            out.put(&[kind::TROUBLE]);
+            put_json(out, &troubled.trouble);
+            put_target(out, &troubled.target);
         }
         Record::Audit(audit) => {
             out.put(&[kind::AUDIT]);
@@ -49,6 +53,10 @@ pub(crate) fn write(record: &Record, out: &mut impl Out) {
 fn put_json(out: &mut impl Out, value: &impl Serialize) {
     let json = serde_json::to_vec(value).expect("what is kept as JSON has only text keys");
     put_field(out, tag::JSON, &json);
+}
+
+fn put_target(out: &mut impl Out, target: &TargetName) {
+    put_field(out, tag::TARGET, target.as_str().as_bytes());
 }
 
 /// Bytes that [`write`] appends.

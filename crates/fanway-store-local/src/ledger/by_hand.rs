@@ -1,14 +1,15 @@
-//! Jobs, what operators have set for targets, audit records.
+//! Jobs, what operators have set for targets, what isn't well with those, audit records.
 
 use fanway_store::change::{Audit, AuditPage, Control};
 use fanway_store::job::Job;
+use fanway_store::trouble::Trouble;
 use fanway_types::{JobId, TargetName, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Error;
-use crate::record::Controlled;
+use crate::record::{Controlled, Troubled};
 
 /// Keeps a job as it stands, in place of how it stood.
 pub(super) fn put_job(connection: &Connection, job: &Job) -> Result<(), Error> {
@@ -58,18 +59,47 @@ pub(super) fn put_control(connection: &Connection, controlled: &Controlled) -> R
 
 /// What is set for targets, by their names.
 pub(crate) fn controls(connection: &mut Connection) -> Result<Vec<(TargetName, Control)>, Error> {
-    let mut statement =
-        connection.prepare_cached("SELECT target, json FROM controls ORDER BY target")?;
-    let mut rows = statement.query([])?;
-    let mut controls = Vec::new();
-    while let Some(row) = rows.next()? {
-        let target = text(row.get_ref(0)?)?.parse().map_err(|_| Error::Row {
-            table: "controls",
-            what: "not a name",
-        })?;
-        controls.push((target, parse("controls", text(row.get_ref(1)?)?)?));
+    let sql = "SELECT target, json FROM controls ORDER BY target";
+    by_target(connection, "controls", sql)
+}
+
+/// Keeps what isn't well with a target; nothing where all is.
+pub(super) fn put_trouble(connection: &Connection, troubled: &Troubled) -> Result<(), Error> {
+    let target = troubled.target.as_str();
+    if troubled.trouble == Trouble::default() {
+        connection
+            .prepare_cached("DELETE FROM troubles WHERE target = ?")?
+            .execute([target])?;
+        return Ok(());
     }
-    Ok(controls)
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO troubles (target, json) VALUES (?, ?)")?
+        .execute((target, json(&troubled.trouble)))?;
+    Ok(())
+}
+
+/// What isn't well with targets, by their names.
+pub(crate) fn troubles(connection: &mut Connection) -> Result<Vec<(TargetName, Trouble)>, Error> {
+    let sql = "SELECT target, json FROM troubles ORDER BY target";
+    by_target(connection, "troubles", sql)
+}
+
+/// The rows of a table that has a target's name and JSON.
+fn by_target<T: DeserializeOwned>(
+    connection: &mut Connection,
+    table: &'static str,
+    sql: &str,
+) -> Result<Vec<(TargetName, T)>, Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let what = "not a name";
+        let target = text(row.get_ref(0)?)?.parse();
+        let target = target.map_err(|_| Error::Row { table, what })?;
+        found.push((target, parse(table, text(row.get_ref(1)?)?)?));
+    }
+    Ok(found)
 }
 
 /// Keeps an audit record, under the next number.

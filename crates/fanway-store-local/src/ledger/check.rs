@@ -90,6 +90,12 @@ const NEVER_SINCE_2: [(&str, &str); 7] = [
     ),
 ];
 
+/// The same for the tables that a ledger has since version 3.
+const NEVER_SINCE_3: [(&str, &str); 1] = [(
+    "SELECT count(*) FROM troubles WHERE NOT json_valid(json)",
+    "targets' troubles that can't be read",
+)];
+
 /// Checks a ledger: SQLite's own check, and that its rows make sense together. Changes nothing.
 /// One of an earlier release is checked as that one left it.
 ///
@@ -108,12 +114,14 @@ pub fn check(path: &Path) -> Result<Report, Error> {
             report.problems.push(line);
         }
     }
-    let is_current = schema::version(&connection, path)? > 1;
-    if is_current {
+    let version = schema::version(&connection, path)?;
+    let has_keys = version > 1;
+    if has_keys {
         report.keys = count(&connection, "SELECT count(*) FROM keys")?;
     }
-    let since_2 = NEVER_SINCE_2.into_iter().filter(|_| is_current);
-    for (sql, meaning) in NEVER.into_iter().chain(since_2) {
+    let since_2 = NEVER_SINCE_2.into_iter().filter(|_| version > 1);
+    let since_3 = NEVER_SINCE_3.into_iter().filter(|_| version > 2);
+    for (sql, meaning) in NEVER.into_iter().chain(since_2).chain(since_3) {
         let found = count(&connection, sql)?;
         if found != 0 {
             report.problems.push(format!("{found} {meaning}"));
@@ -135,7 +143,7 @@ pub fn check(path: &Path) -> Result<Report, Error> {
     report.history = count(&connection, "SELECT count(*) FROM history")?;
     report.posted = count(&connection, "SELECT value FROM meta WHERE key = 'posted'")?;
     report.backlog = count(&connection, "SELECT value FROM meta WHERE key = 'backlog'")?;
-    let size = if is_current { "size + edited" } else { "size" };
+    let size = if has_keys { "size + edited" } else { "size" };
     let bodies = count(
         &connection,
         &format!("SELECT coalesce(sum({size}), 0) FROM messages WHERE ended_at IS NULL"),

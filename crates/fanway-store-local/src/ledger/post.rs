@@ -197,6 +197,7 @@ impl Posting {
                 }
                 Record::Job(job) => by_hand::put_job(&transaction, job)?,
                 Record::Control(controlled) => by_hand::put_control(&transaction, controlled)?,
+                Record::Trouble(troubled) => by_hand::put_trouble(&transaction, troubled)?,
                 Record::Audit(audit) => by_hand::put_audit(&transaction, audit)?,
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use fanway_store::change::{Cause, Control, Force, Pause};
+use fanway_store::change::{Control, Force, Pause, PauseCause};
 use fanway_store::dead::Query;
 use fanway_store::job::{Filter, State};
 use fanway_store::{Store as _, accept};
@@ -206,7 +206,7 @@ async fn check_by_hand(store: &LocalStore) {
     let pause = Pause {
         since: begin,
         reason: "it is being moved".to_owned(),
-        cause: Cause::Operator,
+        cause: PauseCause::Operator,
         address: None,
     };
     let paused = Control {

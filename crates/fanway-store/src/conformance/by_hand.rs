@@ -1,4 +1,5 @@
-//! What is kept of what operators do: jobs, what is set for targets, audit records.
+//! What is kept of what operators do: jobs, what is set for targets, audit records; and of what
+//! lanes have learnt of their targets.
 
 use std::time::Duration;
 
@@ -6,9 +7,10 @@ use fanway_types::{DeliveryId, JobId, Timestamp};
 
 use super::rig::{DAY, KEEP, Rig, name};
 use super::{Engine, Keep};
-use crate::change::{Audit, AuditPage, Cause, Control, Force, Key, Pause, Redrive};
+use crate::change::{Audit, AuditPage, Control, Force, Key, Pause, PauseCause, Redrive};
 use crate::dead;
 use crate::job::{Filter, Job, State};
+use crate::trouble::{Cause, Open, Trouble};
 
 fn job<E: Engine>(rig: &mut Rig<E>, state: State) -> Job {
     rig.turn_clock(Duration::from_millis(1));
@@ -66,7 +68,7 @@ pub async fn what_is_set_for_a_target_outlives_a_crash<E: Engine>() {
         pause: Some(Pause {
             since: rig.now(),
             reason: "moving house".to_owned(),
-            cause: Cause::Gone,
+            cause: PauseCause::Gone,
             address: Some("2b3f".to_owned()),
         }),
         breaker: Force::Auto,
@@ -97,6 +99,46 @@ pub async fn what_is_set_for_a_target_outlives_a_crash<E: Engine>() {
     assert_eq!(controls(&rig).await, both[1..]);
     rig.crash().await;
     assert_eq!(controls(&rig).await, both[1..]);
+}
+
+/// What isn't well with a target is kept until it is kept otherwise.
+pub async fn what_is_not_well_with_a_target_outlives_a_crash<E: Engine>() {
+    let mut rig = Rig::<E>::new().await;
+    let until = rig.now().saturating_add(Duration::from_secs(30));
+    let open = |cause| Trouble {
+        breaker: Some(Open { cause, until }),
+        pushback: None,
+    };
+    let pushed_back = Trouble {
+        pushback: Some(until),
+        ..open(Cause::Slow)
+    };
+    let kept = [
+        ("stock", open(Cause::Failures)),
+        ("shipping", open(Cause::Credentials)),
+        ("stock", pushed_back),
+    ];
+    for (target, trouble) in kept {
+        let kept = rig.store().keep_trouble(name(target), trouble).await;
+        kept.expect("an open store keeps it");
+    }
+    let troubles = async |rig: &Rig<E>| {
+        let mut troubles = rig.store().troubles().await.expect("an open store tells");
+        troubles.sort_by(|(left, _), (right, _)| left.cmp(right));
+        troubles
+    };
+    let shipping = (name("shipping"), open(Cause::Credentials));
+    let both = [shipping, (name("stock"), pushed_back)];
+    assert_eq!(troubles(&rig).await, both);
+    rig.crash().await;
+    assert_eq!(troubles(&rig).await, both);
+    let well = rig
+        .store()
+        .keep_trouble(name("shipping"), Trouble::default());
+    well.await.expect("an open store keeps it");
+    assert_eq!(troubles(&rig).await, both[1..]);
+    rig.crash().await;
+    assert_eq!(troubles(&rig).await, both[1..]);
 }
 
 fn audit(at: Timestamp, action: &str) -> Audit {

@@ -9,6 +9,7 @@ use super::Engine;
 use super::rig::{PLENTY, Rig, assert_waits, deliver, name, plan, take_all};
 use crate::change::Control;
 use crate::job::Filter;
+use crate::trouble::Trouble;
 use crate::{Error, accept};
 
 /// Each call is refused, and says that the store is closed.
@@ -37,6 +38,11 @@ pub async fn what_comes_after_the_close_is_refused<E: Engine>() {
         store.controls().await.err(),
         store
             .keep_control(name("stock"), Control::default(), None)
+            .await
+            .err(),
+        store.troubles().await.err(),
+        store
+            .keep_trouble(name("stock"), Trouble::default())
             .await
             .err(),
         store.audit(None, 1).await.err(),

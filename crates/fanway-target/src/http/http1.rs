@@ -18,6 +18,7 @@ use fanway_http1::{Body, Buffer};
 use http::Method;
 use tokio::io::AsyncWrite;
 
+use super::budget::Slot;
 use super::drain::Drain;
 use super::failure::{Failure, describe};
 use super::socket::Socket;
@@ -36,6 +37,8 @@ pub(super) struct Connection {
     read: Buffer,
     /// Whether an exchange was over cleanly, so that another can follow.
     is_idle: bool,
+    /// Its place among the process' connections; given up after the socket is closed.
+    _slot: Slot,
 }
 
 /// A request on its way out.
@@ -110,11 +113,12 @@ impl<'m> Outgoing<'m> {
 
 impl Connection {
     /// A connection that nothing was sent over.
-    pub(super) fn new(socket: Socket) -> Self {
+    pub(super) fn new(socket: Socket, slot: Slot) -> Self {
         Self {
             socket,
             read: Buffer::new(LIMIT),
             is_idle: false,
+            _slot: slot,
         }
     }
 

@@ -15,6 +15,7 @@ use h2::client::{Builder, Connection as Driver, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 
+use super::budget::Slot;
 use super::drain::Drain;
 use super::failure::{Failure, describe};
 use super::socket::Socket;
@@ -52,7 +53,7 @@ pub(super) struct Stream {
 
 impl Connection {
     /// Shakes hands and waits for the peer's settings.
-    pub(super) async fn open(socket: Socket) -> Result<Self, Failure> {
+    pub(super) async fn open(socket: Socket, slot: Slot) -> Result<Self, Failure> {
         let shaken = Builder::new()
             .enable_push(false)
             .max_header_list_size(HEAD_LIMIT)
@@ -69,7 +70,7 @@ impl Connection {
             retired: AtomicBool::new(false),
             used: AtomicBool::new(true),
         });
-        tokio::spawn(run(driver, Arc::clone(&state)));
+        tokio::spawn(run(driver, Arc::clone(&state), slot));
         Ok(Self { requests, state })
     }
 
@@ -78,10 +79,14 @@ impl Connection {
         self.state.retired.load(Ordering::Acquire)
     }
 
+    /// Whether nothing goes on over it.
+    pub(super) fn is_unused(&self) -> bool {
+        self.state.streams.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether nothing goes on over it, and nothing has since this was last asked.
     pub(super) fn was_idle(&self) -> bool {
-        !self.state.used.swap(false, Ordering::Relaxed)
-            && self.state.streams.load(Ordering::Relaxed) == 0
+        !self.state.used.swap(false, Ordering::Relaxed) && self.is_unused()
     }
 
     /// The right to a stream; `None` where the peer allows no more at once. The caller is alone in
@@ -188,8 +193,8 @@ async fn settled(driver: &mut Driver<Socket, Bytes>) -> Result<usize, Failure> {
 }
 
 /// Drives a connection until it ends: when the peer says so, when it breaks, or when the pool and
-/// all attempts have let go of it.
-async fn run(mut driver: Driver<Socket, Bytes>, state: Arc<State>) {
+/// all attempts have let go of it. Then its place among the process' connections is given up.
+async fn run(mut driver: Driver<Socket, Bytes>, state: Arc<State>, _slot: Slot) {
     let end = poll_fn(|cx| {
         let end = Pin::new(&mut driver).poll(cx);
         state

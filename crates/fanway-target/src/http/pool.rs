@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
+use super::budget::{Asked, Claim, ConnectionBudget, Holder, Part, Slot};
 use super::{http1, http2};
 
 /// The connections to one target.
@@ -18,6 +19,8 @@ pub(super) struct Pool {
     permits: Semaphore,
     idle: Duration,
     held: Mutex<Held>,
+    /// What the pool has of the process' connections; closed after those that are held.
+    part: Part,
 }
 
 #[derive(Default)]
@@ -34,13 +37,38 @@ struct Idle {
 }
 
 impl Pool {
-    /// For `connections` at once, closed when they were idle for `idle`.
-    pub(super) fn new(connections: usize, idle: Duration) -> Self {
-        let permits = Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS));
-        Self {
-            permits,
-            idle,
-            held: Mutex::default(),
+    /// For `connections` at once within the budget, closed when they were idle for `idle`.
+    pub(super) fn new(connections: usize, idle: Duration, budget: &ConnectionBudget) -> Arc<Self> {
+        Arc::new_cyclic(|pool: &Weak<Self>| {
+            let pool: Weak<dyn Holder> = Weak::<Self>::clone(pool);
+            Self {
+                permits: Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS)),
+                idle,
+                held: Mutex::default(),
+                part: budget.join(pool),
+            }
+        })
+    }
+
+    /// The right to open a connection, or one that has become free meanwhile. Waits where the
+    /// process has no more connections.
+    pub(super) async fn slot(&self) -> Result<Slot, Box<http1::Connection>> {
+        loop {
+            let waiting = match self.part.ask() {
+                Asked::Slot(slot) => return Ok(slot),
+                Asked::Waiting(waiting) => waiting,
+            };
+            // Whoever had one before this waited has not been told of it.
+            if let Some(idle) = self.take_idle(Instant::now()) {
+                return Err(idle);
+            }
+            self.part.close_elsewhere();
+            if let Some(slot) = waiting.given().await {
+                return Ok(slot);
+            }
+            if let Some(idle) = self.take_idle(Instant::now()) {
+                return Err(idle);
+            }
         }
     }
 
@@ -76,14 +104,23 @@ impl Pool {
         held.shared.iter().find_map(http2::Connection::stream)
     }
 
-    /// Holds a connection that is free again. The caller still has its permit.
+    /// Holds a connection that is free again, unless somebody waits for its place. The caller still
+    /// has its permit.
     pub(super) fn put(self: &Arc<Self>, connection: Box<http1::Connection>) {
+        let claim = self.part.claim();
+        if matches!(claim, Claim::Elsewhere) {
+            return;
+        }
         let mut held = self.lock();
         held.idle.push(Idle {
             connection,
             since: Instant::now(),
         });
         self.sweep_from_now_on(&mut held);
+        drop(held);
+        if let Claim::Own(told) = claim {
+            told.look();
+        }
     }
 
     /// Holds a connection that others may use too, and takes its first stream.
@@ -118,6 +155,22 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().expect("nothing panics while it is held")
+    }
+}
+
+impl Holder for Pool {
+    fn close_one_idle(&self) -> bool {
+        let mut held = self.lock();
+        if !held.idle.is_empty() {
+            let idle = held.idle.remove(0);
+            drop(held);
+            drop(idle);
+            return true;
+        }
+        let unused = held.shared.iter().position(http2::Connection::is_unused);
+        let unused = unused.map(|place| held.shared.remove(place));
+        drop(held);
+        unused.is_some()
     }
 }
 

@@ -4,6 +4,7 @@
 //! matters, `settle` lets those that have happened arrive.
 
 mod bodies;
+mod budget;
 mod http1;
 mod http2;
 mod peer;

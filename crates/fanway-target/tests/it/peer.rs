@@ -7,7 +7,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanway_target::http::{Credentials, HttpTarget, Params, Roots, Timeouts, Version};
+use fanway_target::http::{
+    ConnectionBudget, Credentials, HttpTarget, Params, Roots, Timeouts, Version,
+};
 use fanway_target::{Answer, AttemptRequest, Capture, Exchange, FailureKind, Sent, Target};
 use fanway_types::Headers;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -96,6 +98,7 @@ pub(crate) fn params(url: &str) -> Params {
         },
         version: Version::Auto,
         connections: NonZeroUsize::new(64).expect("not zero"),
+        budget: ConnectionBudget::unlimited(),
         idle: Params::DEFAULT_IDLE,
         roots: Roots::only(Vec::new()),
     }

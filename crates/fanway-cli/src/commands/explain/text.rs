@@ -1,8 +1,8 @@
 //! An explanation as a person reads it.
 
 use fanway_server::explain::{
-    Body, Checked, Explained, Notices, Outgoing, Policy, Problem, Said, Step, Success, Terms,
-    Tried, Who,
+    Body, Breaker, Checked, Concurrency, Explained, Notices, Outgoing, Policy, Problem, Said, Step,
+    Success, Terms, Tried, Who,
 };
 use fanway_types::TargetName;
 use serde_json::Value;
@@ -143,16 +143,20 @@ fn policy(policy: &Policy) -> Vec<String> {
             retry.max
         ),
         format!(
-            "limits: {} at a time; {} each, {} to connect, {} to the first byte",
-            policy.concurrency, timeouts.whole, timeouts.connect, timeouts.first_byte
+            "limits: {}; {} each, {} to connect, {} to the first byte",
+            limits(policy),
+            timeouts.whole,
+            timeouts.connect,
+            timeouts.first_byte
         ),
         format!(
-            "breaker: opens for {} after {} failures in a row, or {:.0} % of {} or more in {}; {} probes close it",
+            "breaker: opens for {} after {} failures in a row, or {:.0} % of {} or more in {}{}; {} probes close it",
             breaker.open_for,
             breaker.consecutive,
             breaker.failure_ratio * 100.0,
             breaker.minimum,
             breaker.window,
+            slow(breaker),
             breaker.probes
         ),
     ]);
@@ -171,6 +175,27 @@ fn success(success: &Success) -> Vec<String> {
             success.otherwise
         )],
     }
+}
+
+fn limits(policy: &Policy) -> String {
+    let at_a_time = match policy.concurrency {
+        Concurrency::Fixed(count) => format!("{count} at a time"),
+        Concurrency::Auto { auto } => {
+            format!("{} to {} at a time, by its latency", auto.least, auto.most)
+        }
+    };
+    match &policy.rate {
+        Some(rate) => format!("{at_a_time}, {} with bursts of {}", rate.limit, rate.burst),
+        None => at_a_time,
+    }
+}
+
+fn slow(breaker: &Breaker) -> String {
+    let Some(slow) = &breaker.slow else {
+        return String::new();
+    };
+    let share = breaker.slow_ratio * 100.0;
+    format!(", or {share:.0} % of them that take {slow} or longer")
 }
 
 fn outgoing(request: &Outgoing) -> String {

@@ -12,6 +12,7 @@ INSERT INTO deliveries (seq, step, item, run, target, plan, plan_step, state, du
 INSERT INTO keys VALUES (zeroblob(16), zeroblob(16), zeroblob(16), 9);
 INSERT INTO jobs VALUES (x'01', NULL, '{\"state\": \"paused\"}'), (x'02', 9, '{\"state\": \"done\"}');
 INSERT INTO controls VALUES ('stock', '{}');
+INSERT INTO troubles VALUES ('stock', '{}');
 INSERT INTO audit (at, json) VALUES (9, '{}');
 UPDATE meta SET value = 3 WHERE key = 'backlog';
 ";
@@ -84,6 +85,10 @@ fn each_row_that_makes_no_sense_is_found() {
             "1 targets' controls that can't be read",
         ),
         (
+            "UPDATE troubles SET json = ''",
+            "1 targets' troubles that can't be read",
+        ),
+        (
             "UPDATE audit SET json = ''",
             "1 audit records that can't be read",
         ),
@@ -102,7 +107,7 @@ fn a_ledger_of_a_later_release_is_neither_opened_nor_checked() {
     let dir = tempfile::tempdir().expect("the system gives temporary folders");
     let path = dir.path().join("ledger");
     let ledger = open_writer(&path).expect("the folder is empty");
-    let later = ledger.pragma_update(None, "user_version", 3);
+    let later = ledger.pragma_update(None, "user_version", 4);
     later.expect("the file can be written");
     drop(ledger);
     let found = [open_writer(&path).map(|_| ()), check(&path).map(|_| ())];
@@ -110,8 +115,8 @@ fn a_ledger_of_a_later_release_is_neither_opened_nor_checked() {
         let newer = matches!(
             result,
             Err(Error::Newer {
-                found: 3,
-                known: 2,
+                found: 4,
+                known: 3,
                 ..
             })
         );

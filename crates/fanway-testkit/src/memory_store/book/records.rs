@@ -1,16 +1,20 @@
-//! What operators have set and done: jobs, controls, audit records.
+//! What operators have set and done, and what lanes have learnt: jobs, controls, audit records, trouble.
 
 use std::collections::BTreeMap;
 
 use fanway_store::change::{Audit, AuditPage, Control};
 use fanway_store::job::Job;
+use fanway_store::trouble::Trouble;
 use fanway_types::{JobId, TargetName};
 
-/// Jobs, controls, audit records.
+/// Jobs, controls, audit records, trouble.
 #[derive(Debug, Default)]
 pub(in super::super) struct Records {
     jobs: BTreeMap<JobId, Job>,
     controls: BTreeMap<TargetName, Control>,
+    troubles: BTreeMap<TargetName, Trouble>,
+    /// How often any was kept.
+    troubles_kept: usize,
     /// The first has the number 1.
     audit: Vec<Audit>,
 }
@@ -37,6 +41,26 @@ impl Records {
         controls
             .map(|(target, control)| (target.clone(), control.clone()))
             .collect()
+    }
+
+    pub(in super::super) fn keep_trouble(&mut self, target: TargetName, trouble: Trouble) {
+        self.troubles_kept += 1;
+        if trouble == Trouble::default() {
+            self.troubles.remove(&target);
+        } else {
+            self.troubles.insert(target, trouble);
+        }
+    }
+
+    pub(in super::super) fn troubles(&self) -> Vec<(TargetName, Trouble)> {
+        let troubles = self.troubles.iter();
+        troubles
+            .map(|(target, trouble)| (target.clone(), *trouble))
+            .collect()
+    }
+
+    pub(in super::super) fn troubles_kept(&self) -> usize {
+        self.troubles_kept
     }
 
     pub(in super::super) fn note(&mut self, audit: Option<Audit>) {
