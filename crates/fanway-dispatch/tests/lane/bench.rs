@@ -1,7 +1,7 @@
 //! What each test needs: a store, a plan, and lanes with their targets.
 
 use std::collections::HashSet;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use fanway_dispatch::lane::{DEFAULT_WINDOW, Params};
 use fanway_dispatch::metrics::LaneMetrics;
 use fanway_dispatch::{Clock, Counts, Handle, Lane, Metrics, Plans, Settings, Stopper, shutdown};
 use fanway_policy::concurrency::Concurrency;
-use fanway_policy::{breaker, retry};
+use fanway_policy::{breaker, rate, retry};
 use fanway_store::change::{Control, Force, Key, Pause, PauseCause, Redrive};
 use fanway_store::lookup::{DeliveryView, Found, MessageView};
 use fanway_store::trouble::Trouble;
@@ -39,6 +39,16 @@ pub(crate) fn millis(millis: u64) -> Duration {
 /// So many attempts at a time.
 pub(crate) fn fixed(count: usize) -> Concurrency {
     Concurrency::Fixed(NonZeroUsize::new(count).expect("not 0"))
+}
+
+/// So many attempts in a second, and so many at once.
+pub(crate) fn rate(limit: u32, burst: u32) -> rate::Params {
+    let not_0 = |count| NonZeroU32::new(count).expect("not 0");
+    rate::Params {
+        limit: not_0(limit),
+        per: secs(1),
+        burst: not_0(burst),
+    }
 }
 
 /// A store, a plan, and the time.

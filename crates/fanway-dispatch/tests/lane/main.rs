@@ -17,6 +17,7 @@ mod request;
 mod restart;
 mod retries;
 mod shaping;
+mod simulation;
 mod stop;
 mod store;
 mod time;
