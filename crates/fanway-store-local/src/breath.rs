@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// What is done in one go at most.
 const PIECE: Duration = Duration::from_micros(200);
+/// So often a look at the clock is worth its while.
+const LOOK: u32 = 16;
 /// How long the thread stops then.
 const PAUSE: Duration = Duration::from_micros(200);
 /// A turn that has more to do doesn't stop: so much is only brought by a machine at its limits, where each stop is
@@ -20,6 +22,8 @@ const MUCH: usize = 4096;
 pub(crate) struct Breath {
     /// Since when the thread hasn't stopped; `None` where it doesn't.
     since: Option<Instant>,
+    /// Things done since the last look at the clock.
+    done: u32,
 }
 
 impl Breath {
@@ -27,11 +31,17 @@ impl Breath {
     pub(crate) fn new(things: usize) -> Self {
         Self {
             since: (things <= MUCH).then(Instant::now),
+            done: 0,
         }
     }
 
     /// Between two things that take microseconds: stops where that is due.
     pub(crate) fn take(&mut self) {
+        self.done += 1;
+        if self.done < LOOK {
+            return;
+        }
+        self.done = 0;
         if self.since.is_some_and(|since| since.elapsed() >= PIECE) {
             thread::sleep(PAUSE);
             self.since = Some(Instant::now());
@@ -43,13 +53,13 @@ impl Breath {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Breath, MUCH, PIECE};
+    use super::{Breath, LOOK, MUCH, PIECE};
 
     /// Whether a thread that hasn't stopped since then does so now.
     #[track_caller]
     fn check(since: Option<Instant>, expected: bool) {
-        let mut breath = Breath { since };
-        breath.take();
+        let mut breath = Breath { since, done: 0 };
+        (0..LOOK).for_each(|_| breath.take());
         assert_eq!(breath.since != since, expected);
     }
 
