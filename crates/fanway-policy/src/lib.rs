@@ -7,5 +7,7 @@
 
 pub mod breaker;
 pub mod credentials;
+pub mod endpoints;
 pub mod exchange;
+pub mod hedge;
 pub mod retry;
