@@ -15,6 +15,7 @@ mod request;
 mod show;
 mod start;
 mod wait;
+mod way;
 mod window;
 
 use std::collections::HashSet;
@@ -30,7 +31,6 @@ use fanway_policy::{breaker, retry};
 use fanway_store::change::Control;
 use fanway_store::lane::{Room, Work};
 use fanway_store::{Error, Store};
-use fanway_target::Target;
 use fanway_transform::evaluator::Evaluator;
 use fanway_types::{ByteCount, DeliveryId, PlanHash, TargetName, Timestamp};
 use futures_util::future::BoxFuture;
@@ -46,12 +46,15 @@ use crate::handle::Handle;
 use crate::metrics::LaneMetrics;
 use crate::plans::{Known, Plans};
 use crate::shutdown::{Shutdown, Stage};
-use crate::steering::{Settings, Told};
+use crate::steering::{Addresses, Settings, Told};
 use flight::{Flight, Landed};
 use gate::{Gate, Now};
 use horizon::Horizon;
+use way::Way;
 use window::Window;
 
+pub(crate) use land::exchange_of;
+pub(crate) use request::OWN_USER_AGENT;
 pub use request::{Stamp, outgoing};
 
 /// What a lane holds at most, unless configured: 4,096 deliveries, 16 MiB.
@@ -70,8 +73,8 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 pub struct Params {
     /// The target's name.
     pub name: TargetName,
-    /// The target.
-    pub target: Arc<dyn Target>,
+    /// Where the target is.
+    pub target: Addresses,
     /// The bounds of its retries.
     pub retry: retry::Params,
     /// When its breaker opens.
@@ -102,7 +105,7 @@ pub struct Params {
 /// A target's lane.
 pub struct Lane {
     name: TargetName,
-    target: Arc<dyn Target>,
+    way: Way,
     concurrency: usize,
     store: Arc<dyn Store>,
     reader: Box<dyn fanway_store::Lane>,
@@ -168,10 +171,18 @@ impl Lane {
         let horizon = Horizon::new(longest_wait(&retry, &params.breaker));
         let gate_rng = StdRng::seed_from_u64(rng.next_u64());
         let handle = Handle::new(params.name.clone());
+        let way = Way::new(
+            &params.name,
+            params.target,
+            retry.on,
+            &params.metrics,
+            &mut rng,
+        );
+        handle.set_endpoints(way.endpoints());
         let lane = Self {
             reader: params.store.lane(&params.name)?,
             name: params.name,
-            target: params.target,
+            way,
             concurrency: params.concurrency.get(),
             store: params.store,
             plans: params.plans,
@@ -234,6 +245,7 @@ impl Lane {
         if called_off.is_ready() {
             return Poll::Ready(Event::CalledOff);
         }
+        self.way.poll_checks(cx);
         let is_running = self.stage == Stage::Running;
         let now = self.now();
         if is_running {
@@ -298,7 +310,10 @@ impl Lane {
             concurrency,
         } = settings;
         let retry = bounded(&retry);
-        self.target = target;
+        self.way = self
+            .way
+            .changed(&self.name, target, retry.on, &self.metrics, &mut self.rng);
+        self.handle.set_endpoints(self.way.endpoints());
         self.concurrency = concurrency.get();
         self.horizon.set_longest(longest_wait(&retry, &breaker));
         self.gate.reconfigure(retry, breaker, Instant::now());

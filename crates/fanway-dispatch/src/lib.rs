@@ -10,6 +10,7 @@
 //! [`Plans::set_current`].
 
 mod clock;
+pub mod endpoints;
 pub mod handle;
 pub mod lane;
 pub mod metrics;
@@ -23,4 +24,4 @@ pub use lane::{Lane, Stamp, outgoing};
 pub use metrics::Metrics;
 pub use plans::Plans;
 pub use shutdown::{Shutdown, Stopper, shutdown};
-pub use steering::Settings;
+pub use steering::{Addresses, Settings};

@@ -3,6 +3,8 @@
 //! A lane's handles are bound once, so that counting is an atomic addition and no look-up. What
 //! waits for a target and what is dead is the store's to tell.
 
+mod endpoints;
+
 use std::time::Duration;
 
 use fanway_types::TargetName;
@@ -14,6 +16,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::handle::{Breaker, Snapshot};
+use endpoints::Families;
+
+pub use endpoints::{ENDPOINT_ATTEMPTS, ENDPOINT_IN_FLIGHT, ENDPOINT_STATE, HEDGES, HEDGES_WON};
+pub(crate) use endpoints::{EndpointAttempt, EndpointMetrics, EndpointsMetrics};
 
 /// Attempts that are over, by target and outcome; shown as `fanway_target_attempts_total`.
 pub const ATTEMPTS: &str = "fanway_target_attempts";
@@ -74,6 +80,7 @@ pub struct Metrics {
     in_flight: Family<TargetLabel, Gauge>,
     waiting: Family<TargetLabel, Gauge>,
     breaker: Family<TargetLabel, Gauge>,
+    endpoints: Families,
 }
 
 impl Metrics {
@@ -86,6 +93,7 @@ impl Metrics {
             in_flight: Family::default(),
             waiting: Family::default(),
             breaker: Family::default(),
+            endpoints: Families::register(registry),
         };
         registry.register(ATTEMPTS, "Attempts by outcome", metrics.attempts.clone());
         registry.register(
@@ -113,8 +121,8 @@ impl Metrics {
 
     /// The metrics of one target's lane.
     #[must_use]
-    pub fn lane(&self, target: &TargetName) -> LaneMetrics {
-        let target = target.to_string();
+    pub fn lane(&self, name: &TargetName) -> LaneMetrics {
+        let target = name.to_string();
         let attempts = |end: AttemptEnd| {
             let labels = AttemptLabels {
                 target: target.clone(),
@@ -136,6 +144,7 @@ impl Metrics {
             in_flight: self.in_flight.get_or_create_owned(&label),
             waiting: self.waiting.get_or_create_owned(&label),
             breaker: self.breaker.get_or_create_owned(&label),
+            endpoints: self.endpoints.of(name),
         }
     }
 }
@@ -153,9 +162,15 @@ pub struct LaneMetrics {
     in_flight: Gauge,
     waiting: Gauge,
     breaker: Gauge,
+    endpoints: EndpointsMetrics,
 }
 
 impl LaneMetrics {
+    /// Those of its endpoints.
+    pub(crate) fn endpoints(&self) -> EndpointsMetrics {
+        self.endpoints.clone()
+    }
+
     pub(crate) fn attempted(&self, end: AttemptEnd, took: Duration) {
         let counter = match end {
             AttemptEnd::Delivered => &self.delivered,

@@ -12,17 +12,28 @@ use fanway_store::change::Control;
 use fanway_target::Target;
 use futures_util::task::AtomicWaker;
 
+use crate::endpoints;
+
 /// What a config says of a target.
 #[derive(Clone)]
 pub struct Settings {
-    /// The target.
-    pub target: Arc<dyn Target>,
+    /// Where it is.
+    pub target: Addresses,
     /// The bounds of its retries.
     pub retry: retry::Params,
     /// When its breaker opens.
     pub breaker: breaker::Params,
     /// How many deliveries may be in flight.
     pub concurrency: NonZeroUsize,
+}
+
+/// Where a target is.
+#[derive(Clone)]
+pub enum Addresses {
+    /// At one address.
+    One(Arc<dyn Target>),
+    /// At any of several, or its attempts are hedged.
+    Many(endpoints::Params),
 }
 
 /// What a lane hasn't taken yet.

@@ -183,6 +183,12 @@ impl Roster {
         })
     }
 
+    /// The same, but for what the config says.
+    pub fn states(&self, now: Instant) -> impl Iterator<Item = (State, u32)> {
+        let entries = self.entries.iter();
+        entries.map(move |entry| (entry.state(now), entry.in_flight))
+    }
+
     /// Chooses the endpoint of an attempt, which is in flight from then on, until it has
     /// [`ended`](Self::ended) or was [left](Self::left). It is another than `avoid`, where another
     /// is up.

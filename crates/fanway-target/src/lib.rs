@@ -7,4 +7,4 @@
 mod attempt;
 pub mod http;
 
-pub use attempt::{Answer, AttemptRequest, Capture, Exchange, FailureKind, Sent, Target};
+pub use attempt::{Answer, AttemptRequest, Begun, Capture, Exchange, FailureKind, Sent, Target};

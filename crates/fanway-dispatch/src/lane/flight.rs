@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use fanway_store::lane::Work;
-use fanway_target::{Answer, Target};
+use fanway_target::Answer;
 use fanway_transform::evaluator::Evaluator;
 use fanway_transform::plan::CompiledPlan;
 use fanway_transform::{Limits, ShapeError, Shaping, shape};
@@ -17,8 +17,10 @@ use tokio::time::Instant;
 
 use super::gate::Pass;
 use super::request::{Stamp, outgoing};
+use super::way::Line;
 use super::{detail, window};
 use crate::clock::Clock;
+use crate::endpoints::{Reached, Sending};
 
 /// A delivery in flight.
 pub(super) struct Flight {
@@ -38,12 +40,14 @@ struct Cargo {
 enum Stage {
     Shaping {
         evaluation: BoxFuture<'static, Result<Shaping, ShapeError>>,
-        target: Arc<dyn Target>,
+        line: Line,
         span: u64,
         /// When it expires, and by which clock.
         expiry: Option<(Timestamp, Clock)>,
     },
     Attempting(BoxFuture<'static, Answer>),
+    /// At one of several endpoints.
+    Reaching(BoxFuture<'static, Reached>),
     /// It ended without an attempt.
     Landed(Option<End>),
 }
@@ -63,7 +67,7 @@ pub(super) struct Landed {
 #[derive(Debug)]
 pub(super) enum End {
     /// Its attempt was made.
-    Attempted(Answer),
+    Attempted(Reached),
     /// The step's `when` says that there is nothing to do.
     Skipped,
     /// The step makes no request of its message.
@@ -81,7 +85,7 @@ pub(super) struct Departure<'a> {
     pub(super) work: Work,
     pub(super) pass: Pass,
     pub(super) plan: &'a Arc<CompiledPlan>,
-    pub(super) target: &'a Arc<dyn Target>,
+    pub(super) line: &'a Line,
     pub(super) evaluator: &'a Evaluator,
     pub(super) clock: &'a Clock,
     /// The attempt's own span.
@@ -95,7 +99,7 @@ impl Flight {
             work,
             pass,
             plan,
-            target,
+            line,
             evaluator,
             clock,
             span,
@@ -104,11 +108,11 @@ impl Flight {
             Stage::unshaped("the plan has no such step")
         } else if plan.step(work.step).is_static() {
             let shaping = shape(plan.step(work.step), &work.message, &Limits::default());
-            Stage::shaped(shaping, &work, target, span)
+            Stage::shaped(shaping, &work, line, span)
         } else {
             Stage::Shaping {
                 evaluation: evaluate(evaluator.clone(), Arc::clone(plan), &work),
-                target: Arc::clone(target),
+                line: line.clone(),
                 span,
                 expiry: window::expiry(&work).map(|at| (at, clock.clone())),
             }
@@ -143,12 +147,7 @@ fn evaluate(
 
 impl Stage {
     /// The stage that follows from shaping.
-    fn shaped(
-        shaping: Result<Shaping, ShapeError>,
-        work: &Work,
-        target: &Arc<dyn Target>,
-        span: u64,
-    ) -> Self {
+    fn shaped(shaping: Result<Shaping, ShapeError>, work: &Work, line: &Line, span: u64) -> Self {
         let shaped = match shaping {
             Ok(Shaping::Send(shaped)) => shaped,
             Ok(Shaping::Skip) => return Self::Landed(Some(End::Skipped)),
@@ -160,7 +159,20 @@ impl Stage {
             number: work.progress.attempts.saturating_add(1),
             span,
         };
-        Self::Attempting(target.attempt(outgoing(shaped, &work.message, stamp)))
+        match line {
+            Line::One(target) => {
+                Self::Attempting(target.attempt(outgoing(shaped, &work.message, stamp)))
+            }
+            Line::Many(endpoints) => {
+                let sending = Sending {
+                    delivery: work.delivery,
+                    message: Arc::clone(&work.message),
+                    shaped,
+                    stamp,
+                };
+                Self::Reaching(Box::pin(Arc::clone(endpoints).attempt(sending)))
+            }
+        }
     }
 
     fn unshaped(reason: &str) -> Self {
@@ -170,7 +182,7 @@ impl Stage {
     fn poll(&mut self, cx: &mut Context<'_>, cargo: &Cargo) -> Poll<End> {
         if let Self::Shaping {
             evaluation,
-            target,
+            line,
             span,
             expiry,
         } = self
@@ -184,11 +196,15 @@ impl Stage {
             } else if is_expired {
                 Self::Landed(Some(End::Expired))
             } else {
-                Self::shaped(shaping, &cargo.work, target, *span)
+                Self::shaped(shaping, &cargo.work, line, *span)
             };
         }
         match self {
-            Self::Attempting(attempt) => attempt.as_mut().poll(cx).map(End::Attempted),
+            Self::Attempting(attempt) => {
+                let answer = attempt.as_mut().poll(cx);
+                answer.map(|answer| End::Attempted(answer.into()))
+            }
+            Self::Reaching(attempt) => attempt.as_mut().poll(cx).map(End::Attempted),
             Self::Landed(end) => Poll::Ready(end.take().expect("a flight lands once")),
             Self::Shaping { .. } => unreachable!("it was left above"),
         }

@@ -33,6 +33,8 @@ pub(super) struct Attempt<'a> {
     pub(super) exchange: Exchange<'a>,
     /// When it began.
     pub(super) began: Instant,
+    /// Whether it says nothing of the target as a whole, only of an endpoint that is left out now.
+    pub(super) is_set_aside: bool,
     pub(super) took: Duration,
     /// What its delivery had used up before it.
     pub(super) before: Used,
@@ -257,7 +259,7 @@ impl Gate {
         } = pass;
         let is_probe = !is_forced && permit.as_ref().is_some_and(Permit::is_probe);
         let sign = match class {
-            _ if !is_current => Sign::Nothing,
+            _ if !is_current || attempt.is_set_aside => Sign::Nothing,
             Class::Success | Class::Final => Sign::Well,
             Class::Transient { .. } => Sign::Ill,
             Class::CredentialsRefused => Sign::CredentialsRefused,

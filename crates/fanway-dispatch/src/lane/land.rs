@@ -12,6 +12,7 @@ use fanway_types::{AgainCause, DeadReason, End, Outcome, Timestamp, Verdict};
 use super::flight::{self, Landed};
 use super::gate::{Attempt, Judgement, Next, Now};
 use super::{Lane, detail, window};
+use crate::endpoints::Reached;
 use crate::metrics::AttemptEnd;
 
 /// How long a delivery waits that no evaluation could be made for.
@@ -24,7 +25,7 @@ impl Lane {
     /// Takes a delivery back, and records how it went.
     pub(super) fn land(&mut self, landed: Landed) {
         let Landed {
-            work,
+            mut work,
             pass,
             began,
             is_called_off,
@@ -32,16 +33,22 @@ impl Lane {
         } = landed;
         let now = self.now();
         match end {
-            flight::End::Attempted(answer) if is_unsendable(&answer) => {
+            flight::End::Attempted(Reached { answer, .. }) if is_unsendable(&answer) => {
                 self.gate.hand_back(pass, now.steady);
                 self.metrics.attempted(AttemptEnd::Unsendable, answer.took);
                 let detail = detail::of_exchange(&answer.exchange);
                 self.end_unattempted(&work, End::Dead(DeadReason::Expression), detail);
             }
-            flight::End::Attempted(answer) => {
+            flight::End::Attempted(reached) => {
+                let Reached {
+                    answer,
+                    made,
+                    is_set_aside,
+                } = reached;
                 let attempt = Attempt {
                     exchange: exchange_of(&answer.exchange),
                     began,
+                    is_set_aside,
                     took: answer.took,
                     before: Used {
                         attempts: work.progress.used,
@@ -54,6 +61,7 @@ impl Lane {
                     next: within_its_time(judgement.next, &work, is_called_off, now.wall),
                     ..judgement
                 };
+                work.progress.attempts = work.progress.attempts.saturating_add(made);
                 self.record_attempt(work, &answer.exchange, judgement, now);
             }
             flight::End::Skipped => {
@@ -88,7 +96,6 @@ impl Lane {
         judgement: Judgement,
         now: Now,
     ) {
-        work.progress.attempts = work.progress.attempts.saturating_add(1);
         work.progress.used = judgement.used.attempts;
         work.progress.spent = judgement.used.time;
         let verdict = match judgement.next {
@@ -220,7 +227,8 @@ fn is_unsendable(answer: &Answer) -> bool {
     )
 }
 
-fn exchange_of(exchange: &Exchange) -> exchange::Exchange<'_> {
+/// An exchange as policy sees it.
+pub(crate) fn exchange_of(exchange: &Exchange) -> exchange::Exchange<'_> {
     match exchange {
         Exchange::Answered {
             status,

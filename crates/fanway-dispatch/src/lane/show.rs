@@ -57,7 +57,8 @@ impl Lane {
         if !self.is_open {
             return Some(HeldBy::Store);
         }
-        let is_full = self.flights.len() >= self.concurrency && self.window.next_ready().is_some();
+        let is_full = self.flights.len() + self.way.hedges() >= self.concurrency
+            && self.window.next_ready().is_some();
         self.gate
             .held_by(now)
             .or_else(|| is_full.then_some(HeldBy::Limit))

@@ -20,11 +20,14 @@ impl Lane {
         self.window.promote(now.steady);
         self.end_all_expired(now.wall);
         self.plans.refresh();
-        while self.is_open && self.flights.len() < self.concurrency {
-            if self.start_next(now.steady).is_break() {
-                return;
-            }
-        }
+        let hedges = self.way.hedges();
+        while self.is_open
+            && self.flights.len() + hedges < self.concurrency
+            && self.start_next(now.steady).is_continue()
+        {}
+        let is_closed = self.gate.is_closed();
+        let free = self.concurrency.saturating_sub(self.flights.len());
+        self.way.allow_hedges(if is_closed { free } else { 0 });
     }
 
     /// Starts the next delivery, or ends it where it needs no attempt; breaks where it has to wait.
@@ -59,7 +62,7 @@ impl Lane {
             work,
             pass,
             plan,
-            target: &self.target,
+            line: self.way.line(),
             evaluator: &self.evaluator,
             clock: &self.clock,
             span: self.rng.next_u64(),

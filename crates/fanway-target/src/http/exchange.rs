@@ -81,6 +81,7 @@ impl Inner {
             }
             Err(failure) => return Err(self.named(failure).into()),
         };
+        clock.note_begin();
         let mut drain = Drain::new(head.status, head.retry_after.take(), capture);
         let in_time = clock
             .until(clock.whole(), connection.drain(&request, head, &mut drain))
@@ -119,6 +120,7 @@ impl Inner {
             self.timed_out(elapsed)
         })?;
         let (head, body) = head.map_err(|failure| self.named(failure))?.into_parts();
+        clock.note_begin();
         let mut drain = Drain::new(head.status, retry_after(&head.headers), capture);
         // A body that isn't there in time is refused with its stream, and the answer stands.
         let _in_time = clock
