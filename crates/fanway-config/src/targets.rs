@@ -2,6 +2,8 @@
 
 pub(crate) mod breaker;
 mod credentials;
+mod endpoints;
+mod health;
 mod known;
 pub(crate) mod retry;
 pub(crate) mod sign;
@@ -24,6 +26,8 @@ use crate::url::HttpUrl;
 use crate::value::{FromText, Refusal};
 use crate::yaml::Entry;
 pub use credentials::Credentials;
+pub use endpoints::{Endpoint, Reach};
+pub use health::Health;
 pub(crate) use known::KnownTargets;
 pub use sign::{Sign, SigningKey};
 pub use timeouts::Timeouts;
@@ -32,8 +36,10 @@ use was::Adopted;
 /// What stands under a target's name.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its address; a step's path is appended to it.
+    /// Its address, or the first of several; a step's path is appended to it.
     pub url: HttpUrl,
+    /// How it is reached where there is more to it than that address.
+    pub reach: Option<Reach>,
     /// The names that it had: what waits for a target of that name is its to send. None of them
     /// is a target's, and none stands under two targets.
     pub was: Vec<TargetName>,
@@ -97,8 +103,44 @@ pub(crate) static SECTION: Section = Section {
         Key {
             name: "url",
             kind: Kind::Url,
-            default: Default::Required,
-            about: "Its address. `http` or `https`, without user, query and fragment. A step's `path` is appended to it.",
+            default: Default::Unset,
+            about: "Its address. `http` or `https`, without user, query and fragment. A step's `path` is appended to it. This or `endpoints` has to be given.",
+        },
+        Key {
+            name: "endpoints",
+            kind: Kind::List(&Kind::Either(&Kind::Url, &endpoints::SECTION)),
+            default: Default::Unset,
+            about: "Its addresses, where there are several that do the same: an attempt goes to one of them, and what failed at one is attempted at another. Credentials, signing and policies are the same for all.",
+        },
+        Key {
+            name: "balance",
+            kind: Kind::Choice(&["round_robin", "least_in_flight", "two_choices"]),
+            default: Default::Is("two_choices"),
+            about: "How an endpoint is chosen: in turn; the one with the least in flight for its weight; or the better by that of two drawn at random.",
+        },
+        Key {
+            name: "eject",
+            kind: Kind::Section(&endpoints::EJECT),
+            default: Default::Unset,
+            about: "When an endpoint is left out because its attempts fail.",
+        },
+        Key {
+            name: "health",
+            kind: Kind::Section(&health::SECTION),
+            default: Default::Unset,
+            about: "How endpoints are checked, and left out while checks fail. Without it they aren't. Where none is up, all are used.",
+        },
+        Key {
+            name: "idempotent",
+            kind: Kind::Flag,
+            default: Default::Is("false"),
+            about: "Whether it carries out a request once, however often it comes with the same `Idempotency-Key`.",
+        },
+        Key {
+            name: "hedge_after",
+            kind: Kind::Duration(Least::AboveZero),
+            default: Default::Unset,
+            about: "When an attempt to which no answer has begun is made a second time, at another endpoint where there is one. The first answer that decides is taken, the other attempt is broken off. One in ten attempts at most, within `concurrency`, and only where the target is `idempotent`.",
         },
         Key {
             name: "was",
@@ -192,18 +234,20 @@ fn is_free(check: &Check<'_>, entry: &Entry, name: &TargetName) -> bool {
 }
 
 fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
-    let url = fields.value("url");
     let was = adopted.read(fields, "was");
     let credentials = fields.optional_section("credentials", credentials::read);
     let sign = fields.optional_section("sign", sign::read);
     let timeouts = timeouts::read(fields, "timeout");
+    let addresses = endpoints::read(fields, timeouts.as_ref());
     let http = fields.value("http");
     let idle = fields.value("idle");
     let retry = fields.section("retry", retry::read);
     let concurrency = fields.value("concurrency");
     let breaker = fields.section("breaker", breaker::read);
+    let (url, reach) = addresses?;
     Some(Target {
-        url: url?,
+        url,
+        reach,
         was: was?,
         credentials: credentials?,
         sign: sign?,

@@ -24,8 +24,8 @@ use http::{HeaderMap, Method, Request, Uri};
 use prometheus_client::registry::Registry;
 
 pub use document::{
-    Body, Breaker, Checked, Explained, Expression, Key, Notices, Outgoing, Policy, Problem, Retry,
-    Said, Step, Terms, Timeouts, Tried, Who,
+    Body, Breaker, Checked, Endpoints, Explained, Expression, Health, Key, Notices, Outgoing,
+    Policy, Problem, Retry, Said, Step, Terms, Timeouts, Tried, Who,
 };
 
 use crate::lanes::Lanes;

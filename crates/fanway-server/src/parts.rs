@@ -1,5 +1,7 @@
 //! What each part is told, from what the config says.
 
+mod addresses;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use std::time::SystemTime;
 
 use fanway_admin::steering::Generation;
 use fanway_config::{self as config, Config};
-use fanway_dispatch::Settings;
+use fanway_dispatch::{Addresses, Settings};
 use fanway_ingress::{BodyKind, Idempotency, Limits, RouteParams, Table};
 use fanway_journal::fs::RealFs;
 use fanway_store_local::{self as local, Syncing, Turns, largest_message};
@@ -150,7 +152,7 @@ pub(crate) fn settings(
     roots: &Roots,
 ) -> Result<Settings, StartError> {
     Ok(Settings {
-        target: http_target(name, called(target, roots))?,
+        target: addresses::of(name, target, roots)?,
         retry: target.retry.clone(),
         breaker: target.breaker.clone(),
         concurrency: target.concurrency,
@@ -193,7 +195,7 @@ pub(crate) fn origin(
         roots: roots.clone(),
     };
     Ok(Settings {
-        target: http_target(name, called)?,
+        target: Addresses::One(http_target(name, called)?),
         retry: callbacks.retry.clone(),
         breaker: callbacks.breaker.clone(),
         concurrency: callbacks.concurrency,

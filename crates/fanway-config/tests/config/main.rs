@@ -8,6 +8,7 @@ mod expressions;
 mod fitting;
 mod generations;
 mod including;
+mod reaching;
 mod references;
 mod renames;
 mod rendering;

@@ -24,6 +24,18 @@ pub enum Balance {
     TwoChoices,
 }
 
+impl Balance {
+    /// The word for it, as it stands in a config.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round_robin",
+            Self::LeastInFlight => "least_in_flight",
+            Self::TwoChoices => "two_choices",
+        }
+    }
+}
+
 impl FromStr for Balance {
     type Err = BalanceError;
 

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use fanway_dispatch::lane::{DEFAULT_WINDOW, Params};
-use fanway_dispatch::{Clock, Lane, Metrics, Plans, Stopper, shutdown};
+use fanway_dispatch::{Addresses, Clock, Lane, Metrics, Plans, Stopper, shutdown};
 use fanway_policy::{breaker, retry};
 use fanway_store::Store;
 use fanway_store::change::Control;
@@ -98,7 +98,7 @@ fn lane(store: &MemoryStore, plan: &Plan, sink: SocketAddr) -> Result<Lane, Fail
     let compiled = CompiledPlan::compile(plan).map_err(|mut errors| errors.swap_remove(0))?;
     let name = plan.steps[0].target.clone();
     let params = Params {
-        target: target(sink)?,
+        target: Addresses::One(target(sink)?),
         retry: retry::Params::default(),
         breaker: breaker::Params::default(),
         concurrency: NonZeroUsize::MIN,

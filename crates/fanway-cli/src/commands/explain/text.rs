@@ -1,7 +1,8 @@
 //! An explanation as a person reads it.
 
 use fanway_server::explain::{
-    Body, Checked, Explained, Notices, Outgoing, Policy, Problem, Said, Step, Terms, Tried, Who,
+    Body, Checked, Endpoints, Explained, Notices, Outgoing, Policy, Problem, Said, Step, Terms,
+    Tried, Who,
 };
 use fanway_types::TargetName;
 use serde_json::Value;
@@ -124,9 +125,9 @@ fn step(step: &Step) -> String {
 }
 
 /// What holds for attempts.
-fn policy(policy: &Policy) -> [String; 3] {
+fn policy(policy: &Policy) -> Vec<String> {
     let (timeouts, retry, breaker) = (&policy.timeouts, &policy.retry, &policy.breaker);
-    [
+    let mut lines = vec![
         format!(
             "attempts: {} within {}, on {} failures; waits up to {}, then {} times as long, at most {}",
             retry.attempts, retry.give_up_after, retry.on, retry.first, retry.factor, retry.max
@@ -144,7 +145,36 @@ fn policy(policy: &Policy) -> [String; 3] {
             breaker.window,
             breaker.probes
         ),
-    ]
+    ];
+    lines.extend(policy.endpoints.as_ref().map(endpoints));
+    lines.extend(policy.hedge_after.as_ref().map(|after| {
+        format!("hedged: after {after} without an answer, one in ten attempts at most")
+    }));
+    lines
+}
+
+fn endpoints(endpoints: &Endpoints) -> String {
+    let url = |(url, weight): &(String, u32)| match weight {
+        1 => one_line(url),
+        weight => format!("{} ({weight} times as often)", one_line(url)),
+    };
+    let urls: Vec<String> = endpoints.urls.iter().map(url).collect();
+    let checks = endpoints
+        .health
+        .as_ref()
+        .map_or_else(String::new, |health| {
+            format!(
+                ", or while {} fails, checked every {}",
+                health.path, health.interval
+            )
+        });
+    format!(
+        "endpoints: {} by {}; one is left out for {} after {} failures in a row{checks}",
+        urls.join(", "),
+        endpoints.balance,
+        endpoints.eject_for,
+        endpoints.eject_after
+    )
 }
 
 fn outgoing(request: &Outgoing) -> String {
