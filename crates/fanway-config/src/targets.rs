@@ -3,6 +3,7 @@
 pub(crate) mod breaker;
 mod credentials;
 mod endpoints;
+mod fallback;
 mod health;
 mod known;
 pub(crate) mod retry;
@@ -27,6 +28,7 @@ use crate::value::{FromText, Refusal};
 use crate::yaml::Entry;
 pub use credentials::Credentials;
 pub use endpoints::{Endpoint, Reach};
+use fallback::Fallbacks;
 pub use health::Health;
 pub(crate) use known::KnownTargets;
 pub use sign::{Sign, SigningKey};
@@ -59,6 +61,9 @@ pub struct Target {
     pub concurrency: NonZeroUsize,
     /// When the lane is held because the target is unwell.
     pub breaker: policy::breaker::Params,
+    /// Who has deliveries in its place while its breaker isn't closed, and those that it has given
+    /// up: a target that has no fallback itself.
+    pub fallback: Option<TargetName>,
 }
 
 /// The version of HTTP that a target is called with.
@@ -199,6 +204,12 @@ pub(crate) static SECTION: Section = Section {
             default: Default::Unset,
             about: "When deliveries are held because the target is unwell. While they are, none of their attempts are used up.",
         },
+        Key {
+            name: "fallback",
+            kind: Kind::Name,
+            default: Default::Unset,
+            about: "The target that has deliveries in its place while its breaker isn't closed, and those that it has refused for good or used up all attempts on. They are made there with that target's own address, credentials, limits and attempts, and stay there. It has no `fallback` itself.",
+        },
     ],
 };
 
@@ -209,14 +220,16 @@ pub(crate) fn read_all(
     known: &KnownTargets<'_>,
 ) -> Option<BTreeMap<TargetName, Target>> {
     let adopted = Adopted::new(known);
+    let fallbacks = Fallbacks::new(known);
     let read_one = |entry: &&Entry| {
         let name = name(check, entry).filter(|name| is_free(check, entry, name));
         let target = Fields::read(check, &entry.node, &SECTION, |fields| {
-            read(fields, &adopted)
+            read(fields, &adopted, &fallbacks, name.as_ref())
         });
         Some((name?, target?))
     };
     let read: Vec<Option<(TargetName, Target)>> = entries.iter().map(read_one).collect();
+    fallbacks.check(check);
     read.into_iter().collect()
 }
 
@@ -233,7 +246,12 @@ fn is_free(check: &Check<'_>, entry: &Entry, name: &TargetName) -> bool {
     !is_taken
 }
 
-fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
+fn read(
+    fields: &Fields<'_>,
+    adopted: &Adopted<'_>,
+    fallbacks: &Fallbacks<'_>,
+    name: Option<&TargetName>,
+) -> Option<Target> {
     let was = adopted.read(fields, "was");
     let credentials = fields.optional_section("credentials", credentials::read);
     let sign = fields.optional_section("sign", sign::read);
@@ -244,6 +262,7 @@ fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
     let retry = fields.section("retry", retry::read);
     let concurrency = fields.value("concurrency");
     let breaker = fields.section("breaker", breaker::read);
+    let fallback = fallbacks.read(fields, "fallback", name);
     let (url, reach) = addresses?;
     Some(Target {
         url,
@@ -257,5 +276,6 @@ fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
         retry: retry?,
         concurrency: concurrency?,
         breaker: breaker?,
+        fallback: fallback?,
     })
 }

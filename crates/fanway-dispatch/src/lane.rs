@@ -7,6 +7,7 @@
 
 mod change;
 mod detail;
+mod fallback;
 mod flight;
 mod gate;
 mod horizon;
@@ -81,6 +82,9 @@ pub struct Params {
     pub breaker: breaker::Params,
     /// How many deliveries may be in flight.
     pub concurrency: NonZeroUsize,
+    /// The target that has deliveries in its place while its breaker isn't closed, and those that
+    /// it has given up. It has a lane of its own.
+    pub fallback: Option<TargetName>,
     /// What an operator has set for the target.
     pub control: Control,
     /// How much it holds: deliveries, and the bytes of their bodies. One delivery may be more than
@@ -107,6 +111,7 @@ pub struct Lane {
     name: TargetName,
     way: Way,
     concurrency: usize,
+    fallback: Option<TargetName>,
     store: Arc<dyn Store>,
     reader: Box<dyn fanway_store::Lane>,
     plans: Plans,
@@ -184,6 +189,7 @@ impl Lane {
             name: params.name,
             way,
             concurrency: params.concurrency.get(),
+            fallback: params.fallback,
             store: params.store,
             plans: params.plans,
             evaluator: params.evaluator,
@@ -308,6 +314,7 @@ impl Lane {
             retry,
             breaker,
             concurrency,
+            fallback,
         } = settings;
         let retry = bounded(&retry);
         self.way = self
@@ -315,6 +322,7 @@ impl Lane {
             .changed(&self.name, target, retry.on, &self.metrics, &mut self.rng);
         self.handle.set_endpoints(self.way.endpoints());
         self.concurrency = concurrency.get();
+        self.fallback = fallback;
         self.horizon.set_longest(longest_wait(&retry, &breaker));
         self.gate.reconfigure(retry, breaker, Instant::now());
     }

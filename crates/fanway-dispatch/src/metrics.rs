@@ -32,6 +32,10 @@ pub const WAITING: &str = "fanway_target_window_waiting";
 /// Where the breaker stands, by target: 0 closed, 1 half-open, 2 open.
 pub const BREAKER_STATE: &str = "fanway_target_breaker_state";
 
+/// Deliveries that went to the fallback, by target and cause: `breaker` or `given_up`; shown as
+/// `fanway_target_fallbacks_total`.
+pub const FALLBACKS: &str = "fanway_target_fallbacks";
+
 /// The upper bounds of the duration's buckets, in seconds.
 const BUCKETS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
@@ -46,6 +50,30 @@ struct TargetLabel {
 struct AttemptLabels {
     target: String,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FallbackLabels {
+    target: String,
+    cause: &'static str,
+}
+
+/// Why a delivery went to the fallback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FallbackCause {
+    /// The target's breaker wasn't closed.
+    Breaker,
+    /// The target has given it up.
+    GivenUp,
+}
+
+impl FallbackCause {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Breaker => "breaker",
+            Self::GivenUp => "given_up",
+        }
+    }
 }
 
 /// How an attempt ended, as metrics tell it apart.
@@ -80,6 +108,7 @@ pub struct Metrics {
     in_flight: Family<TargetLabel, Gauge>,
     waiting: Family<TargetLabel, Gauge>,
     breaker: Family<TargetLabel, Gauge>,
+    fallbacks: Family<FallbackLabels, Counter>,
     endpoints: Families,
 }
 
@@ -93,8 +122,14 @@ impl Metrics {
             in_flight: Family::default(),
             waiting: Family::default(),
             breaker: Family::default(),
+            fallbacks: Family::default(),
             endpoints: Families::register(registry),
         };
+        registry.register(
+            FALLBACKS,
+            "Deliveries that went to the target's fallback",
+            metrics.fallbacks.clone(),
+        );
         registry.register(ATTEMPTS, "Attempts by outcome", metrics.attempts.clone());
         registry.register(
             ATTEMPT_SECONDS,
@@ -144,6 +179,7 @@ impl Metrics {
             in_flight: self.in_flight.get_or_create_owned(&label),
             waiting: self.waiting.get_or_create_owned(&label),
             breaker: self.breaker.get_or_create_owned(&label),
+            fallbacks: self.fallbacks.clone(),
             endpoints: self.endpoints.of(name),
         }
     }
@@ -162,10 +198,20 @@ pub struct LaneMetrics {
     in_flight: Gauge,
     waiting: Gauge,
     breaker: Gauge,
+    fallbacks: Family<FallbackLabels, Counter>,
     endpoints: EndpointsMetrics,
 }
 
 impl LaneMetrics {
+    /// Counts a delivery that went to the fallback. There are series of that only where it happens.
+    pub(crate) fn fell_back(&self, cause: FallbackCause) {
+        let labels = FallbackLabels {
+            target: self.endpoints.target().to_owned(),
+            cause: cause.as_str(),
+        };
+        self.fallbacks.get_or_create(&labels).inc();
+    }
+
     /// Those of its endpoints.
     pub(crate) fn endpoints(&self) -> EndpointsMetrics {
         self.endpoints.clone()

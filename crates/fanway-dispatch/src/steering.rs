@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use fanway_policy::{breaker, retry};
 use fanway_store::change::Control;
 use fanway_target::Target;
+use fanway_types::TargetName;
 use futures_util::task::AtomicWaker;
 
 use crate::endpoints;
@@ -25,6 +26,9 @@ pub struct Settings {
     pub breaker: breaker::Params,
     /// How many deliveries may be in flight.
     pub concurrency: NonZeroUsize,
+    /// The target that has deliveries in its place while its breaker isn't closed, and those that
+    /// it has given up.
+    pub fallback: Option<TargetName>,
 }
 
 /// Where a target is.

@@ -153,6 +153,7 @@ impl Crew {
             retry: settings.retry,
             breaker: settings.breaker,
             concurrency: settings.concurrency,
+            fallback: settings.fallback,
             control,
             window: DEFAULT_WINDOW,
             store: Arc::clone(store),

@@ -156,6 +156,7 @@ pub(crate) fn settings(
         retry: target.retry.clone(),
         breaker: target.breaker.clone(),
         concurrency: target.concurrency,
+        fallback: target.fallback.clone(),
     })
 }
 
@@ -199,6 +200,7 @@ pub(crate) fn origin(
         retry: callbacks.retry.clone(),
         breaker: callbacks.breaker.clone(),
         concurrency: callbacks.concurrency,
+        fallback: None,
     })
 }
 

@@ -167,3 +167,41 @@ fn all_that_is_wrong_is_told_at_once() {
         assert!(is_told, "{line} {what}: not in\n{told}");
     }
 }
+
+/// A config of three targets, of which each has these keys.
+fn three(one: &str, two: &str, three: &str) -> String {
+    format!(
+        "targets:\n  one: {{ url: 'http://a/', {one} }}\n  two: {{ url: 'http://b/', {two} }}\n  three: {{ url: 'http://c/', {three} }}\nroutes:\n  orders: {{ match: POST /, send: [one] }}\n"
+    )
+}
+
+#[test]
+fn a_fallback_is_another_target_and_used_by_that() {
+    let config = config(&three("fallback: two", "", "fallback: two"));
+    let fallbacks = config.targets.values();
+    let fallbacks = fallbacks.filter_map(|target| target.fallback.as_ref());
+    assert!(fallbacks.into_iter().all(|name| name.as_str() == "two"));
+    let warnings: Vec<_> = config.warnings.iter().map(|it| &it.message).collect();
+    assert_eq!(warnings, ["no route sends to the target `three`"]);
+}
+
+#[test]
+fn a_fallback_has_no_fallback() {
+    let check = |text: &str, expected: &str| {
+        assert_eq!(error(text), format!("fanway.yaml:{expected}"), "{text}");
+    };
+    check(
+        &three("fallback: one", "", ""),
+        "2:38: a target can't be its own fallback [FW0108]",
+    );
+    check(
+        &three("fallback: two", "fallback: three", ""),
+        "2:38: `two` has a fallback itself, and can't be one [FW0108]",
+    );
+    check(
+        &three("fallback: four", "", ""),
+        "2:38: no target is named \"four\" [FW0108]",
+    );
+    let round = errors(&three("fallback: two", "fallback: one", ""));
+    assert!(round.contains("2 errors"), "{round}");
+}

@@ -218,6 +218,15 @@ impl Gate {
         }
     }
 
+    /// Whether nothing passes because of how the target is, and not because of what an operator
+    /// says or it asks for.
+    pub(super) fn is_down(&self, now: Instant) -> bool {
+        matches!(
+            self.held_by(now),
+            Some(HeldBy::Breaker | HeldBy::Credentials)
+        )
+    }
+
     /// What the breaker has learnt that isn't well.
     pub(super) fn cause(&self) -> Option<Cause> {
         self.breaker.cause()

@@ -61,6 +61,7 @@ impl Lane {
                     next: within_its_time(judgement.next, &work, is_called_off, now.wall),
                     ..judgement
                 };
+                let judgement = self.with_fallback(judgement, is_called_off);
                 work.progress.attempts = work.progress.attempts.saturating_add(made);
                 self.record_attempt(work, &answer.exchange, judgement, now);
             }
@@ -111,6 +112,7 @@ impl Lane {
         };
         let is_success = verdict == Verdict::Ended(End::Delivered);
         let outcome = Outcome {
+            fallback: self.fallback_after(judgement.next),
             status,
             detail: (!is_success)
                 .then(|| detail::of_exchange(exchange))
@@ -123,7 +125,9 @@ impl Lane {
                 let until = now.steady + wait;
                 match cause {
                     AgainCause::Probe => self.window.wait_for_probe(work, until),
-                    AgainCause::Failed | AgainCause::Pushback => self.window.wait(work, until),
+                    AgainCause::Failed | AgainCause::Pushback | AgainCause::Fallback => {
+                        self.window.wait(work, until);
+                    }
                 }
             }
             Next::Again { .. } | Next::End(_) => {
@@ -138,6 +142,7 @@ impl Lane {
             AgainCause::Failed => self.window.hold_for(wait, work),
             // The whole lane waits as long, so its place is of no use to others.
             AgainCause::Pushback | AgainCause::Probe => Hold::Keep,
+            AgainCause::Fallback => Hold::LetGo,
         }
     }
 
@@ -202,7 +207,7 @@ fn within_its_time(next: Next, work: &Work, is_called_off: bool, now: Timestamp)
     }
 }
 
-fn outcome(work: &Work, verdict: Verdict, now: Now) -> Outcome {
+pub(super) fn outcome(work: &Work, verdict: Verdict, now: Now) -> Outcome {
     Outcome {
         delivery: work.delivery,
         at: now.wall,
@@ -212,6 +217,7 @@ fn outcome(work: &Work, verdict: Verdict, now: Now) -> Outcome {
         spent: work.progress.spent,
         status: None,
         detail: None,
+        fallback: None,
     }
 }
 

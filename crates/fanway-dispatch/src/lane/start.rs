@@ -55,7 +55,7 @@ impl Lane {
             }
         };
         let Some(pass) = self.gate.admit(now) else {
-            return ControlFlow::Break(());
+            return self.fall_back_next(now);
         };
         let work = self.window.take_ready().expect("it was seen above");
         let departure = Departure {

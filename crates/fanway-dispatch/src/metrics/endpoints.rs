@@ -144,6 +144,11 @@ impl EndpointsMetrics {
         }
     }
 
+    /// The target.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
     pub(crate) fn hedged(&self) {
         self.families.hedges.get_or_create(&self.label()).inc();
     }

@@ -136,6 +136,7 @@ impl Bench {
             retry: retry::Params::default(),
             breaker: breaker::Params::default(),
             concurrency: NonZeroUsize::new(64).expect("64 is not 0"),
+            fallback: None,
             control: Control::default(),
             window: DEFAULT_WINDOW,
             store: Arc::new(self.store.clone()),
@@ -265,6 +266,7 @@ impl Running {
             retry: retry::Params::default(),
             breaker: breaker::Params::default(),
             concurrency: NonZeroUsize::new(64).expect("64 is not 0"),
+            fallback: None,
         };
         change(&mut settings);
         self.handle.reconfigure(settings);

@@ -7,6 +7,7 @@ mod control;
 mod credentials;
 mod endpoints;
 mod expiry;
+mod fallback;
 mod hedging;
 mod metrics;
 mod order;

@@ -102,6 +102,7 @@ fn lane(store: &MemoryStore, plan: &Plan, sink: SocketAddr) -> Result<Lane, Fail
         retry: retry::Params::default(),
         breaker: breaker::Params::default(),
         concurrency: NonZeroUsize::MIN,
+        fallback: None,
         control: Control::default(),
         window: DEFAULT_WINDOW,
         store: Arc::new(store.clone()),

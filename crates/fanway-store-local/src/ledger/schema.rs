@@ -13,7 +13,7 @@ use super::Error;
 
 /// What brings a ledger from one version of the schema to the next; `PRAGMA user_version` has the
 /// one of a file. A step is never changed once it has been released.
-const STEPS: [&str; 2] = [FIRST, SECOND];
+const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// Messages that haven't ended, or whose bodies are kept, are in `messages` with their
 /// `deliveries`; `seq` is the position in the journal just behind the message's record, and so
@@ -114,6 +114,12 @@ CREATE TABLE controls (target TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWI
 
 CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, json TEXT NOT NULL);
 CREATE INDEX audit_at ON audit (at);
+";
+
+/// `deliveries.fallback_of` is the target of the delivery's step, where a fallback has it: then
+/// `target` is that one.
+const THIRD: &str = "
+ALTER TABLE deliveries ADD COLUMN fallback_of INTEGER REFERENCES targets;
 ";
 
 /// Pages that a connection keeps in memory, in KiB.

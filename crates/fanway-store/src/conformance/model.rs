@@ -215,6 +215,7 @@ impl Model {
             spent: progress.spent,
             status: None,
             detail: None,
+            fallback: None,
         }
     }
 
