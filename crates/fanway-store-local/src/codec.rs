@@ -42,6 +42,7 @@
 //! | `0x03` | progress | attempts, used, spent in ms: LEB128 each |
 //! | `0x04` | status | u16 |
 //! | `0x05` | detail | text |
+//! | `0x87` | the target that has it from now on | text, its name |
 //!
 //! Kind 3, a plan: `0x81` its JSON.
 //!

@@ -188,6 +188,9 @@ pub struct Policy {
     /// Where they go, where the target has more than one address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Endpoints>,
+    /// The target that has deliveries while the breaker isn't closed, and those that are given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<TargetName>,
     /// After how long without an answer one is made a second time, where that may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hedge_after: Option<String>,

@@ -44,6 +44,7 @@ pub(super) fn of(target: &Target) -> Policy {
             open_for: written(breaker.open_for),
             probes: breaker.probes.get(),
         },
+        fallback: target.fallback.clone(),
         endpoints: target.reach.as_ref().and_then(endpoints),
         hedge_after: target
             .reach

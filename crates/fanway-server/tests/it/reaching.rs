@@ -1,4 +1,4 @@
-//! A target with more than one address, over real sockets.
+//! A target with more than one address, and one with a fallback, over real sockets.
 
 use std::time::Duration;
 
@@ -106,5 +106,59 @@ async fn checks_are_unsigned_gets_with_the_credentials() {
     assert!(check.header("user-agent").starts_with("fanway/"));
     assert!(!check.headers.contains_key("webhook-signature"));
     assert!(!check.headers.contains_key("idempotency-key"));
+    gateway.stop(GRACE).await;
+}
+
+/// A route to `main`, whose fallback is `backup`.
+fn with_fallback(main: &Sink, backup: &Sink) -> String {
+    format!(
+        "targets:\n\
+         \x20 main: {{ url: 'http://{}/in', fallback: backup, credentials: {{ bearer: for-main }} }}\n\
+         \x20 backup: {{ url: 'http://{}/other', credentials: {{ bearer: for-backup }} }}\n\
+         routes:\n\
+         \x20 orders: {{ match: POST /orders, send: [main] }}\n",
+        main.address, backup.address
+    )
+}
+
+#[tokio::test]
+async fn what_a_target_refuses_goes_to_its_fallback_with_that_one_s_credentials() {
+    let folder = folder();
+    let (mut main, mut backup) = (Sink::start(Some(422)).await, Sink::start(Some(200)).await);
+    let text = with_fallback(&main, &backup);
+    let gateway = Gateway::start(config(folder.path(), &text)).await;
+    let delivery = deliver(&gateway).await;
+    assert_eq!(delivery["target"], "backup", "{delivery}");
+    assert_eq!(delivery["fallback_of"], "main", "{delivery}");
+    assert_eq!(delivery["attempts"], 2, "{delivery}");
+    let (refused, taken) = (main.next().await, backup.next().await);
+    assert_eq!(refused.header("authorization"), "Bearer for-main");
+    assert_eq!(taken.header("authorization"), "Bearer for-backup");
+    assert_eq!(
+        (&*taken.path, &taken.body[..]),
+        ("/other", &b"an order"[..])
+    );
+    let key = "idempotency-key";
+    assert_eq!(refused.header(key), taken.header(key));
+    gateway.stop(GRACE).await;
+}
+
+#[tokio::test]
+async fn what_has_gone_to_the_fallback_is_made_there_after_a_restart() {
+    let folder = folder();
+    let (mut main, mut backup) = (Sink::start(Some(422)).await, Sink::start(None).await);
+    let text = with_fallback(&main, &backup);
+    let gateway = Gateway::start(config(folder.path(), &text)).await;
+    let id = gateway.send("/orders", "an order").await;
+    backup.next().await;
+    gateway.stop(Duration::ZERO).await;
+    backup.answer_with(200);
+    let gateway = Gateway::start(config(folder.path(), &text)).await;
+    let message = gateway.ended(&id).await;
+    let delivery = &message["deliveries"][0];
+    assert_eq!(delivery["state"], "delivered", "{message}");
+    assert_eq!(delivery["fallback_of"], "main", "{message}");
+    main.next().await;
+    assert!(main.is_quiet(), "it isn't asked again");
     gateway.stop(GRACE).await;
 }

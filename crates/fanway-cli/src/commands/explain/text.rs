@@ -147,6 +147,9 @@ fn policy(policy: &Policy) -> Vec<String> {
         ),
     ];
     lines.extend(policy.endpoints.as_ref().map(endpoints));
+    lines.extend(policy.fallback.as_ref().map(|fallback| {
+        format!("fallback: {fallback}, while the breaker isn't closed and for what is given up")
+    }));
     lines.extend(policy.hedge_after.as_ref().map(|after| {
         format!("hedged: after {after} without an answer, one in ten attempts at most")
     }));
