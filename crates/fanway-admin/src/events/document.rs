@@ -15,7 +15,7 @@ use crate::schema;
 #[serde(untagged)]
 pub(crate) enum Told {
     /// Something has happened.
-    Happened(EventData),
+    Happened(Box<EventData>),
     /// It was too slow.
     Missed(Missed),
 }
