@@ -252,6 +252,7 @@ macro_rules! suite {
             crashes_between_all_of_it,
             messages_that_are_called_off,
             crashes_between_cancels,
+            what_falls_back_between_all_of_it,
         });
     };
     ($engine:ident, $area:ident { $($case:ident),+ $(,)? }) => {
