@@ -25,9 +25,10 @@ impl Lane {
             && self.flights.len() + hedges < self.concurrency
             && self.start_next(now.steady).is_continue()
         {}
-        let is_closed = self.gate.is_closed();
-        let free = self.concurrency.saturating_sub(self.flights.len());
-        self.way.allow_hedges(if is_closed { free } else { 0 });
+        if let Some(endpoints) = self.way.endpoints() {
+            let free = self.concurrency.saturating_sub(self.flights.len());
+            endpoints.allow_hedges(if self.gate.is_closed() { free } else { 0 });
+        }
     }
 
     /// Starts the next delivery, or ends it where it needs no attempt; breaks where it has to wait.

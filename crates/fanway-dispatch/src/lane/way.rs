@@ -95,13 +95,6 @@ impl Way {
         self.endpoints().map_or(0, |endpoints| endpoints.hedges())
     }
 
-    /// Sets how many of those there may be.
-    pub(super) fn allow_hedges(&self, most: usize) {
-        if let Some(endpoints) = self.endpoints() {
-            endpoints.allow_hedges(most);
-        }
-    }
-
     /// Carries the checks on.
     pub(super) fn poll_checks(&mut self, cx: &mut Context<'_>) {
         if self.checks.is_empty() {
