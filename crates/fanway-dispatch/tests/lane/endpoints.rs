@@ -80,7 +80,9 @@ async fn attempts_are_spread_over_the_endpoints() {
 async fn an_attempt_that_failed_is_made_again_at_another_endpoint() {
     let mut bench = Bench::new().await;
     let (failing, well) = (ScriptedTarget::always(Reply::status(503)), healthy());
-    let mut params = params(&bench, in_turn(&[&failing, &well]));
+    let mut endpoints = in_turn(&[&failing, &well]);
+    endpoints.endpoints[0].weight = count(9);
+    let mut params = params(&bench, endpoints);
     params.concurrency = NonZeroUsize::MIN;
     let _lane = Running::start(params);
     for _ in 0..8 {
