@@ -21,7 +21,9 @@ pub trait LaneView: Send + Sync {
     fn snapshot(&self) -> Snapshot;
 
     /// Where the endpoints of its target stand, where it has more than one address.
-    fn endpoints(&self) -> Vec<View>;
+    fn endpoints(&self) -> Vec<View> {
+        Vec::new()
+    }
 
     /// Has it obey what an operator has set. It is durable by now.
     fn control(&self, control: Control);

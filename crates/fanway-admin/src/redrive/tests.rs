@@ -6,7 +6,6 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use fanway_dispatch::Clock;
-use fanway_dispatch::endpoints::View;
 use fanway_dispatch::handle::Snapshot;
 use fanway_store::Store;
 use fanway_store::change::Control;
@@ -60,10 +59,6 @@ struct Idle;
 impl LaneView for Idle {
     fn snapshot(&self) -> Snapshot {
         Snapshot::default()
-    }
-
-    fn endpoints(&self) -> Vec<View> {
-        Vec::new()
     }
 
     fn control(&self, _: Control) {}
