@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fanway_dispatch::Handle;
+use fanway_dispatch::endpoints::View;
 use fanway_dispatch::handle::Snapshot;
 use fanway_store::change::Control;
 use fanway_types::{Plan, RouteName, TargetName};
@@ -19,6 +20,11 @@ pub trait LaneView: Send + Sync {
     /// Where it stands.
     fn snapshot(&self) -> Snapshot;
 
+    /// Where the endpoints of its target stand, where it has more than one address.
+    fn endpoints(&self) -> Vec<View> {
+        Vec::new()
+    }
+
     /// Has it obey what an operator has set. It is durable by now.
     fn control(&self, control: Control);
 }
@@ -26,6 +32,10 @@ pub trait LaneView: Send + Sync {
 impl LaneView for Handle {
     fn snapshot(&self) -> Snapshot {
         self.snapshot()
+    }
+
+    fn endpoints(&self) -> Vec<View> {
+        self.endpoints()
     }
 
     fn control(&self, control: Control) {

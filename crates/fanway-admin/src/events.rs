@@ -123,7 +123,7 @@ fn batch(seen: &Seen, filter: &Filter) -> Vec<Event> {
                 .map(|event| {
                     named(
                         document::name(&event.what),
-                        &Told::Happened(EventData::new(event)),
+                        &Told::Happened(Box::new(EventData::new(event))),
                     )
                 })
                 .collect()

@@ -59,6 +59,10 @@ pub(crate) struct Delivery {
     /// Its target.
     #[schema(value_type = schema::Name)]
     target: TargetName,
+    /// The target of its step, where a fallback has it in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Name>)]
+    fallback_of: Option<TargetName>,
     /// Whether its failure fails the message.
     critical: bool,
     /// Where it stands.
@@ -112,6 +116,7 @@ impl Delivery {
             id: view.id,
             step: view.step,
             target: view.target,
+            fallback_of: view.fallback_of,
             critical: view.critical,
             state: view.state,
             held_by,

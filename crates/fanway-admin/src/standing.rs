@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fanway_dispatch::endpoints::View;
 use fanway_dispatch::handle::Snapshot;
 use fanway_types::{HeldBy, TargetName};
 
@@ -35,6 +36,12 @@ impl Standing {
     /// Where a target's lane stands, where it has one.
     pub(crate) fn snapshot(&self, target: &TargetName) -> Option<Snapshot> {
         self.lanes.get(target).map(|lane| lane.snapshot())
+    }
+
+    /// Where a target's endpoints stand, where it has more than one address.
+    pub(crate) fn endpoints(&self, target: &TargetName) -> Vec<View> {
+        let lane = self.lanes.get(target);
+        lane.map_or_else(Vec::new, |lane| lane.endpoints())
     }
 
     /// The origin that the target stands for, where a sender has named it.

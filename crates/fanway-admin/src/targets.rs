@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use fanway_dispatch::endpoints::{self, View};
 use fanway_dispatch::handle::Limit;
 use fanway_store::Backlog;
 use fanway_store::change::{self, Control, Force, Pause};
@@ -67,6 +68,52 @@ pub(crate) struct Target {
     oldest: Option<Timestamp>,
     /// Dead letters.
     dead: u64,
+    /// Its endpoints, where it has more than one address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    endpoints: Vec<Endpoint>,
+}
+
+/// One of a target's addresses.
+#[derive(Serialize, ToSchema)]
+struct Endpoint {
+    /// Scheme, host and port; with a number where another has the same.
+    endpoint: String,
+    /// Its share of the attempts, in proportion to the others' weights.
+    weight: u32,
+    /// Where it stands.
+    state: EndpointState,
+    /// For how many seconds it is left out yet, where that is known.
+    left_out_for: Option<u64>,
+    /// Attempts that are under way.
+    in_flight: u32,
+}
+
+/// Where an endpoint stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum EndpointState {
+    /// Attempts go to it.
+    Up,
+    /// It is left out for a time, since attempts have failed.
+    Ejected,
+    /// It is left out while its checks fail.
+    Down,
+}
+
+impl From<View> for Endpoint {
+    fn from(view: View) -> Self {
+        Self {
+            endpoint: view.name.to_string(),
+            weight: view.weight.get(),
+            state: match view.state {
+                endpoints::Standing::Up => EndpointState::Up,
+                endpoints::Standing::Ejected => EndpointState::Ejected,
+                endpoints::Standing::Down => EndpointState::Down,
+            },
+            left_out_for: view.left_out_for.map(|left| left.as_secs()),
+            in_flight: view.in_flight,
+        }
+    }
 }
 
 /// Where a target stands.
@@ -120,6 +167,8 @@ impl Target {
     fn new(standing: &Standing, waiting: &Backlog, control: Control) -> Self {
         let target = waiting.target.clone();
         let lane = standing.snapshot(&target);
+        let endpoints = standing.endpoints(&target);
+        let endpoints = endpoints.into_iter().map(Endpoint::from).collect();
         let origin = standing.origin(&target).map(str::to_owned);
         let held_by = standing.held_by(&target);
         let is_gone = lane.is_none() && origin.is_none();
@@ -149,6 +198,7 @@ impl Target {
             pending: waiting.pending,
             oldest: waiting.oldest,
             dead: waiting.dead,
+            endpoints,
         }
     }
 }

@@ -89,6 +89,8 @@ pub(crate) enum Kind {
     Name,
     Method,
     PathTemplate,
+    /// A path without expressions, percent-encoded.
+    UrlPath,
     /// A method and a path template.
     Match,
     /// A jq program.
@@ -178,6 +180,7 @@ impl Kind {
                 "a name: a lower-case letter, then lower-case letters, digits and `_`".to_owned()
             }
             Self::Method => "a method such as POST, in capitals".to_owned(),
+            Self::UrlPath => "a path such as /health".to_owned(),
             Self::PathTemplate => "a path such as /orders/{id}".to_owned(),
             Self::Match => "a method (or `*`) and a path, such as POST /orders/{id}".to_owned(),
             Self::Program => "a jq program".to_owned(),
@@ -237,7 +240,7 @@ impl Kind {
             }
             Self::Name => "name".to_owned(),
             Self::Method => "method".to_owned(),
-            Self::PathTemplate => "path".to_owned(),
+            Self::UrlPath | Self::PathTemplate => "path".to_owned(),
             Self::Match => "method and path".to_owned(),
             Self::Program => "jq program".to_owned(),
             Self::Template => "template".to_owned(),

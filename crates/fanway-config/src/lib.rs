@@ -46,5 +46,7 @@ pub use routes::{Idempotency, Route};
 pub use schema::schema;
 pub use server::Server;
 pub use store::{Bodies, Keep, Store, Sync};
-pub use targets::{Counts, Credentials, Http, Sign, SigningKey, Target, Timeouts};
+pub use targets::{
+    Counts, Credentials, Endpoint, Health, Http, Reach, Sign, SigningKey, Target, Timeouts,
+};
 pub use url::{HttpUrl, UrlError};

@@ -103,7 +103,7 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         | Kind::Match
         | Kind::Program
         | Kind::Template => json!({ "type": "string" }),
-        Kind::Secret | Kind::Source | Kind::PathTemplate | Kind::Header => {
+        Kind::Secret | Kind::Source | Kind::PathTemplate | Kind::UrlPath | Kind::Header => {
             json!({ "type": "string", "minLength": 1 })
         }
         Kind::Name => {

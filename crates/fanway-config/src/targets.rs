@@ -4,6 +4,9 @@ pub(crate) mod breaker;
 mod concurrency;
 pub(crate) mod counts;
 mod credentials;
+mod endpoints;
+mod fallback;
+mod health;
 mod known;
 mod rate;
 pub(crate) mod retry;
@@ -29,6 +32,9 @@ use crate::value::{FromText, Refusal};
 use crate::yaml::Entry;
 pub use counts::Counts;
 pub use credentials::Credentials;
+pub use endpoints::{Endpoint, Reach};
+use fallback::Fallbacks;
+pub use health::Health;
 pub(crate) use known::KnownTargets;
 pub use sign::{Sign, SigningKey};
 pub use timeouts::Timeouts;
@@ -37,8 +43,10 @@ use was::Adopted;
 /// What stands under a target's name.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its address; a step's path is appended to it.
+    /// Its address, or the first of several; a step's path is appended to it.
     pub url: HttpUrl,
+    /// How it is reached where there is more to it than that address.
+    pub reach: Option<Reach>,
     /// The names that it had: what waits for a target of that name is its to send. None of them
     /// is a target's, and none stands under two targets.
     pub was: Vec<TargetName>,
@@ -62,13 +70,25 @@ pub struct Target {
     pub rate: Option<policy::rate::Params>,
     /// When the lane is held because the target is unwell.
     pub breaker: policy::breaker::Params,
+    /// Who has deliveries in its place while its breaker isn't closed, and those that it has given
+    /// up: a target that has no fallback itself.
+    pub fallback: Option<TargetName>,
 }
 
 impl Target {
-    /// A fingerprint of where it is, which doesn't tell where: the address may be a secret.
+    /// A fingerprint of where it is, all of its endpoints, which doesn't tell where: an address may
+    /// be a secret. Their order and weights make no difference.
     #[must_use]
     pub fn address(&self) -> String {
-        let digest = Sha256::digest(self.url.as_str().as_bytes());
+        let mut urls: Vec<&str> = match &self.reach {
+            None => vec![self.url.as_str()],
+            Some(reach) => {
+                let endpoints = reach.endpoints.iter();
+                endpoints.map(|endpoint| endpoint.url.as_str()).collect()
+            }
+        };
+        urls.sort_unstable();
+        let digest = Sha256::digest(urls.join("\n").as_bytes());
         let hex = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
         hex.collect()
     }
@@ -112,8 +132,44 @@ pub(crate) static SECTION: Section = Section {
         Key {
             name: "url",
             kind: Kind::Url,
-            default: Default::Required,
-            about: "Its address. `http` or `https`, without user, query and fragment. A step's `path` is appended to it.",
+            default: Default::Unset,
+            about: "Its address. `http` or `https`, without user, query and fragment. A step's `path` is appended to it. This or `endpoints` has to be given.",
+        },
+        Key {
+            name: "endpoints",
+            kind: Kind::List(&Kind::Either(&Kind::Url, &endpoints::SECTION)),
+            default: Default::Unset,
+            about: "Its addresses, where there are several that do the same: an attempt goes to one of them, and what failed at one is attempted at another. Credentials, signing and policies are the same for all.",
+        },
+        Key {
+            name: "balance",
+            kind: Kind::Choice(&["round_robin", "least_in_flight", "two_choices"]),
+            default: Default::Is("two_choices"),
+            about: "How an endpoint is chosen: in turn; the one with the least in flight for its weight; or the better by that of two drawn at random.",
+        },
+        Key {
+            name: "eject",
+            kind: Kind::Section(&endpoints::EJECT),
+            default: Default::Unset,
+            about: "When an endpoint is left out because its attempts fail.",
+        },
+        Key {
+            name: "health",
+            kind: Kind::Section(&health::SECTION),
+            default: Default::Unset,
+            about: "How endpoints are checked, and left out while checks fail. Without it they aren't. Where none is up, all are used.",
+        },
+        Key {
+            name: "idempotent",
+            kind: Kind::Flag,
+            default: Default::Is("false"),
+            about: "Whether it carries out a request once, however often it comes with the same `Idempotency-Key`.",
+        },
+        Key {
+            name: "hedge_after",
+            kind: Kind::Duration(Least::AboveZero),
+            default: Default::Unset,
+            about: "When an attempt to which no answer has begun is made a second time, at another endpoint where there is one. The first answer that decides is taken, the other attempt is broken off. One in ten attempts at most, within `concurrency`, and only where the target is `idempotent`.",
         },
         Key {
             name: "was",
@@ -181,6 +237,12 @@ pub(crate) static SECTION: Section = Section {
             default: Default::Unset,
             about: "When deliveries are held because the target is unwell. While they are, none of their attempts are used up.",
         },
+        Key {
+            name: "fallback",
+            kind: Kind::Name,
+            default: Default::Unset,
+            about: "The target that has deliveries in its place while its breaker isn't closed, and those that it has refused for good or used up all attempts on. They are made there with that target's own address, credentials, limits and attempts, and stay there. It has no `fallback` itself.",
+        },
     ],
 };
 
@@ -191,14 +253,16 @@ pub(crate) fn read_all(
     known: &KnownTargets<'_>,
 ) -> Option<BTreeMap<TargetName, Target>> {
     let adopted = Adopted::new(known);
+    let fallbacks = Fallbacks::new(known);
     let read_one = |entry: &&Entry| {
         let name = name(check, entry).filter(|name| is_free(check, entry, name));
         let target = Fields::read(check, &entry.node, &SECTION, |fields| {
-            read(fields, &adopted)
+            read(fields, &adopted, &fallbacks, name.as_ref())
         });
         Some((name?, target?))
     };
     let read: Vec<Option<(TargetName, Target)>> = entries.iter().map(read_one).collect();
+    fallbacks.check(check);
     read.into_iter().collect()
 }
 
@@ -215,12 +279,17 @@ fn is_free(check: &Check<'_>, entry: &Entry, name: &TargetName) -> bool {
     !is_taken
 }
 
-fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
-    let url = fields.value("url");
+fn read(
+    fields: &Fields<'_>,
+    adopted: &Adopted<'_>,
+    fallbacks: &Fallbacks<'_>,
+    name: Option<&TargetName>,
+) -> Option<Target> {
     let was = adopted.read(fields, "was");
     let credentials = fields.optional_section("credentials", credentials::read);
     let sign = fields.optional_section("sign", sign::read);
     let timeouts = timeouts::read(fields, "timeout");
+    let addresses = endpoints::read(fields, timeouts.as_ref());
     let http = fields.value("http");
     let idle = fields.value("idle");
     let success = counts::read_success(fields);
@@ -230,8 +299,11 @@ fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
     let breaker = fields.section("breaker", breaker::read);
     let (retry, retried) = retry?;
     let counts = Counts::of(fields, success?, retried);
+    let fallback = fallbacks.read(fields, "fallback", name);
+    let (url, reach) = addresses?;
     Some(Target {
-        url: url?,
+        url,
+        reach,
         was: was?,
         credentials: credentials?,
         sign: sign?,
@@ -243,5 +315,6 @@ fn read(fields: &Fields<'_>, adopted: &Adopted<'_>) -> Option<Target> {
         concurrency: concurrency?,
         rate: rate?,
         breaker: breaker?,
+        fallback: fallback?,
     })
 }

@@ -8,6 +8,7 @@ use fanway_store::change::{self, Control, Force};
 use fanway_store::trouble::Cause;
 use fanway_types::{ByteCount, HeldBy, TargetName, Timestamp};
 
+use crate::endpoints::{Endpoints, View};
 use crate::steering::{Settings, Steering, Told};
 
 /// The outside of a lane. Cheap to clone.
@@ -20,6 +21,8 @@ pub struct Handle {
 #[derive(Default)]
 struct Shared {
     snapshot: Mutex<Snapshot>,
+    /// Where it has more than one.
+    endpoints: Mutex<Option<Arc<Endpoints>>>,
     steering: Steering,
 }
 
@@ -44,6 +47,15 @@ impl Handle {
         *snapshot.unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where the target's endpoints stand, in the order of the config; none where it has but one
+    /// address.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<View> {
+        let endpoints = self.shared.endpoints.lock();
+        let endpoints = endpoints.unwrap_or_else(PoisonError::into_inner).clone();
+        endpoints.map_or_else(Vec::new, |endpoints| endpoints.views())
+    }
+
     /// Sets what the lane does from now on. What is in flight goes on.
     pub fn control(&self, control: Control) {
         let told = |told: &mut Told| told.control = Some(control);
@@ -55,6 +67,11 @@ impl Handle {
     pub fn reconfigure(&self, settings: Settings) {
         let told = |told: &mut Told| told.settings = Some(Box::new(settings));
         self.shared.steering.tell(told);
+    }
+
+    pub(crate) fn set_endpoints(&self, endpoints: Option<&Arc<Endpoints>>) {
+        let shown = self.shared.endpoints.lock();
+        *shown.unwrap_or_else(PoisonError::into_inner) = endpoints.cloned();
     }
 
     pub(crate) fn publish(&self, snapshot: Snapshot) {

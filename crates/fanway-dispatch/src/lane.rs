@@ -8,6 +8,7 @@
 mod change;
 mod check;
 mod detail;
+mod fallback;
 mod flight;
 mod gate;
 mod horizon;
@@ -16,6 +17,7 @@ mod request;
 mod show;
 mod start;
 mod wait;
+mod way;
 mod window;
 
 use std::collections::HashSet;
@@ -32,7 +34,6 @@ use fanway_store::change::Control;
 use fanway_store::lane::{Room, Work};
 use fanway_store::trouble::Trouble;
 use fanway_store::{Error, Store};
-use fanway_target::Target;
 use fanway_transform::evaluator::Evaluator;
 use fanway_types::{ByteCount, DeliveryId, PlanHash, TargetName, Timestamp};
 use futures_util::future::BoxFuture;
@@ -49,13 +50,15 @@ use crate::handle::Handle;
 use crate::metrics::LaneMetrics;
 use crate::plans::{Known, Plans};
 use crate::shutdown::{Shutdown, Stage};
-use crate::steering::{Settings, Told};
-use check::Look;
+use crate::steering::{Addresses, Settings, Told};
 use flight::{Flight, Landed};
 use gate::{Gate, Now, Policies};
 use horizon::Horizon;
+use way::Way;
 use window::Window;
 
+pub(crate) use check::{Attempted, Look};
+pub(crate) use request::OWN_USER_AGENT;
 pub use request::{Stamp, outgoing};
 
 /// What a lane holds at most, unless configured: 4,096 deliveries, 16 MiB.
@@ -74,8 +77,8 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 pub struct Params {
     /// The target's name.
     pub name: TargetName,
-    /// The target.
-    pub target: Arc<dyn Target>,
+    /// Where the target is.
+    pub target: Addresses,
     /// What its answers count as.
     pub counts: Counts,
     /// The bounds of its retries.
@@ -86,6 +89,9 @@ pub struct Params {
     pub concurrency: Concurrency,
     /// How many attempts may start in a while, where that is limited.
     pub rate: Option<rate::Params>,
+    /// The target that has deliveries in its place while its breaker isn't closed, and those that
+    /// it has given up. It has a lane of its own.
+    pub fallback: Option<TargetName>,
     /// What an operator has set for the target.
     pub control: Control,
     /// What isn't well with the target, as an earlier lane has kept it.
@@ -112,8 +118,9 @@ pub struct Params {
 /// A target's lane.
 pub struct Lane {
     name: TargetName,
-    target: Arc<dyn Target>,
+    way: Way,
     look: Look,
+    fallback: Option<TargetName>,
     store: Arc<dyn Store>,
     reader: Box<dyn fanway_store::Lane>,
     plans: Plans,
@@ -189,8 +196,17 @@ impl Lane {
         let horizon = Horizon::new(longest_wait(&retry, &params.breaker));
         let gate_rng = StdRng::seed_from_u64(rng.next_u64());
         let handle = Handle::new(params.name.clone());
+        let counts = params.target.judged(params.counts);
+        let way = Way::new(
+            &params.name,
+            params.target,
+            &counts.rules,
+            &params.metrics,
+            &mut rng,
+        );
+        handle.set_endpoints(way.endpoints());
         let policies = Policies {
-            answers: params.counts.rules.clone(),
+            answers: counts.rules.clone(),
             retry,
             breaker: params.breaker,
             concurrency: params.concurrency,
@@ -199,8 +215,9 @@ impl Lane {
         let lane = Self {
             reader: params.store.lane(&params.name)?,
             name: params.name,
-            target: params.target,
-            look: Look::new(&params.counts, &params.evaluator),
+            way,
+            look: Look::new(&counts, &params.evaluator),
+            fallback: params.fallback,
             store: params.store,
             plans: params.plans,
             evaluator: params.evaluator,
@@ -264,6 +281,7 @@ impl Lane {
         if called_off.is_ready() {
             return Poll::Ready(Event::CalledOff);
         }
+        self.way.poll_checks(cx);
         let is_running = self.stage == Stage::Running;
         let now = self.now();
         self.keep_trouble(cx, now);
@@ -330,10 +348,17 @@ impl Lane {
             breaker,
             concurrency,
             rate,
+            fallback,
         } = settings;
         let retry = bounded(&retry);
-        self.target = target;
+        let counts = target.judged(counts);
+        let rules = &counts.rules;
+        self.way = self
+            .way
+            .changed(&self.name, target, rules, &self.metrics, &mut self.rng);
+        self.handle.set_endpoints(self.way.endpoints());
         self.look = Look::new(&counts, &self.evaluator);
+        self.fallback = fallback;
         self.horizon.set_longest(longest_wait(&retry, &breaker));
         let policies = Policies {
             answers: counts.rules,

@@ -11,6 +11,7 @@
 
 mod clock;
 mod counts;
+pub mod endpoints;
 pub mod handle;
 pub mod lane;
 pub mod metrics;
@@ -25,4 +26,4 @@ pub use lane::{Lane, Stamp, outgoing};
 pub use metrics::Metrics;
 pub use plans::Plans;
 pub use shutdown::{Shutdown, Stopper, shutdown};
-pub use steering::Settings;
+pub use steering::{Addresses, Settings};

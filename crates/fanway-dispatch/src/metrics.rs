@@ -3,6 +3,8 @@
 //! A lane's handles are bound once, so that counting is an atomic addition and no look-up. What
 //! waits for a target and what is dead is the store's to tell.
 
+mod endpoints;
+
 use std::time::Duration;
 
 use fanway_store::change::PauseCause;
@@ -15,6 +17,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::handle::{Breaker, Snapshot};
+use endpoints::Families;
+
+pub use endpoints::{ENDPOINT_ATTEMPTS, ENDPOINT_IN_FLIGHT, ENDPOINT_STATE, HEDGES, HEDGES_WON};
+pub(crate) use endpoints::{EndpointAttempt, EndpointMetrics, EndpointsMetrics};
 
 /// Attempts that are over, by target and outcome; shown as `fanway_target_attempts_total`.
 pub const ATTEMPTS: &str = "fanway_target_attempts";
@@ -32,6 +38,9 @@ pub const PAUSED: &str = "fanway_target_paused";
 
 /// Attempts that may be in flight now, by target.
 pub const CONCURRENCY: &str = "fanway_target_concurrency";
+/// Deliveries that went to the fallback, by target and cause: `breaker` or `given_up`; shown as
+/// `fanway_target_fallbacks_total`.
+pub const FALLBACKS: &str = "fanway_target_fallbacks";
 
 /// The upper bounds of the duration's buckets, in seconds.
 const BUCKETS: [f64; 13] = [
@@ -47,6 +56,30 @@ struct TargetLabel {
 struct AttemptLabels {
     target: String,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FallbackLabels {
+    target: String,
+    cause: &'static str,
+}
+
+/// Why a delivery went to the fallback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FallbackCause {
+    /// The target's breaker wasn't closed.
+    Breaker,
+    /// The target has given it up.
+    GivenUp,
+}
+
+impl FallbackCause {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Breaker => "breaker",
+            Self::GivenUp => "given_up",
+        }
+    }
 }
 
 /// How an attempt ended, as metrics tell it apart.
@@ -85,6 +118,8 @@ pub struct Metrics {
     breaker: Family<TargetLabel, Gauge>,
     paused: Family<TargetLabel, Gauge>,
     concurrency: Family<TargetLabel, Gauge>,
+    fallbacks: Family<FallbackLabels, Counter>,
+    endpoints: Families,
 }
 
 impl Metrics {
@@ -99,7 +134,14 @@ impl Metrics {
             breaker: Family::default(),
             paused: Family::default(),
             concurrency: Family::default(),
+            fallbacks: Family::default(),
+            endpoints: Families::register(registry),
         };
+        registry.register(
+            FALLBACKS,
+            "Deliveries that went to the target's fallback",
+            metrics.fallbacks.clone(),
+        );
         registry.register(ATTEMPTS, "Attempts by outcome", metrics.attempts.clone());
         registry.register(
             ATTEMPT_SECONDS,
@@ -136,8 +178,8 @@ impl Metrics {
 
     /// The metrics of one target's lane.
     #[must_use]
-    pub fn lane(&self, target: &TargetName) -> LaneMetrics {
-        let target = target.to_string();
+    pub fn lane(&self, name: &TargetName) -> LaneMetrics {
+        let target = name.to_string();
         let attempts = |end: AttemptEnd| {
             let labels = AttemptLabels {
                 target: target.clone(),
@@ -162,6 +204,8 @@ impl Metrics {
             breaker: self.breaker.get_or_create_owned(&label),
             paused: self.paused.get_or_create_owned(&label),
             concurrency: self.concurrency.get_or_create_owned(&label),
+            fallbacks: self.fallbacks.clone(),
+            endpoints: self.endpoints.of(name),
         }
     }
 }
@@ -182,9 +226,25 @@ pub struct LaneMetrics {
     breaker: Gauge,
     paused: Gauge,
     concurrency: Gauge,
+    fallbacks: Family<FallbackLabels, Counter>,
+    endpoints: EndpointsMetrics,
 }
 
 impl LaneMetrics {
+    /// Counts a delivery that went to the fallback. There are series of that only where it happens.
+    pub(crate) fn fell_back(&self, cause: FallbackCause) {
+        let labels = FallbackLabels {
+            target: self.endpoints.target().to_owned(),
+            cause: cause.as_str(),
+        };
+        self.fallbacks.get_or_create(&labels).inc();
+    }
+
+    /// Those of its endpoints.
+    pub(crate) fn endpoints(&self) -> EndpointsMetrics {
+        self.endpoints.clone()
+    }
+
     pub(crate) fn attempted(&self, end: AttemptEnd, took: Duration) {
         let counter = match end {
             AttemptEnd::Delivered => &self.delivered,

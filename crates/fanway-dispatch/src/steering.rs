@@ -10,15 +10,17 @@ use fanway_policy::concurrency::Concurrency;
 use fanway_policy::{breaker, rate, retry};
 use fanway_store::change::Control;
 use fanway_target::Target;
+use fanway_types::TargetName;
 use futures_util::task::AtomicWaker;
 
 use crate::counts::Counts;
+use crate::endpoints;
 
 /// What a config says of a target.
 #[derive(Clone)]
 pub struct Settings {
-    /// The target.
-    pub target: Arc<dyn Target>,
+    /// Where it is.
+    pub target: Addresses,
     /// What its answers count as.
     pub counts: Counts,
     /// The bounds of its retries.
@@ -29,6 +31,32 @@ pub struct Settings {
     pub concurrency: Concurrency,
     /// How many attempts may start in a while, where that is limited.
     pub rate: Option<rate::Params>,
+    /// The target that has deliveries in its place while its breaker isn't closed, and those that
+    /// it has given up.
+    pub fallback: Option<TargetName>,
+}
+
+/// Where a target is.
+#[derive(Clone)]
+pub enum Addresses {
+    /// At one address.
+    One(Arc<dyn Target>),
+    /// At any of several, or its attempts are hedged.
+    Many(endpoints::Params),
+}
+
+impl Addresses {
+    /// What answers count as where they come from here: of several addresses, one that is gone
+    /// says nothing of the others.
+    pub(crate) fn judged(&self, counts: Counts) -> Counts {
+        match self {
+            Self::Many(params) if params.endpoints.len() > 1 => Counts {
+                rules: counts.rules.of_several(),
+                ..counts
+            },
+            Self::One(_) | Self::Many(_) => counts,
+        }
+    }
 }
 
 /// What a lane hasn't taken yet.

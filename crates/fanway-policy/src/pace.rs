@@ -86,6 +86,22 @@ impl Pace {
         self.in_flight = self.in_flight.saturating_add(1);
     }
 
+    /// Whether the target has said nothing that holds yet.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        matches!(self.state, State::Free)
+    }
+
+    /// An attempt is made of which nothing will be learnt: it counts as taken from now on.
+    pub fn beside(&mut self, now: Instant) {
+        if let State::Known(known) = &mut self.state
+            && now < known.until
+        {
+            known.begin(self.in_flight, now);
+            known.remaining = known.remaining.saturating_sub(1);
+        }
+    }
+
     /// An attempt that had begun was not made.
     pub fn unmade(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);

@@ -126,6 +126,17 @@ impl Rate {
         (ahead > self.tolerance).then(|| later(now, ahead - self.tolerance))
     }
 
+    /// How many attempts may start now.
+    #[must_use]
+    pub fn left(&self, now: Instant) -> u32 {
+        let ahead = self.full_at.saturating_duration_since(now);
+        let Some(room) = self.tolerance.checked_sub(ahead) else {
+            return 0;
+        };
+        let more = room.as_nanos() / self.interval.as_nanos();
+        u32::try_from(more).map_or(u32::MAX, |more| more.saturating_add(1))
+    }
+
     /// Takes the token of an attempt that starts now, where there is one.
     pub fn take(&mut self, now: Instant) -> Option<Token> {
         let ahead = self.full_at.saturating_duration_since(now);

@@ -148,6 +148,7 @@ impl Crew {
             breaker: settings.breaker,
             concurrency: settings.concurrency,
             rate: settings.rate,
+            fallback: settings.fallback,
             control: kept.control(target),
             trouble: kept.trouble(target),
             window: DEFAULT_WINDOW,

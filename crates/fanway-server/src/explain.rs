@@ -24,8 +24,9 @@ use http::{HeaderMap, Method, Request, Uri};
 use prometheus_client::registry::Registry;
 
 pub use document::{
-    Body, Bounds, Breaker, Checked, Concurrency, Explained, Expression, Key, Notices, Outgoing,
-    Policy, Problem, Rate, Retry, Said, Step, Success, Terms, Timeouts, Tried, Who,
+    Body, Bounds, Breaker, Checked, Concurrency, Endpoints, Explained, Expression, Health, Key,
+    Notices, Outgoing, Policy, Problem, Rate, Retry, Said, Step, Success, Terms, Timeouts, Tried,
+    Who,
 };
 
 use crate::lanes::Lanes;

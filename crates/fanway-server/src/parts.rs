@@ -1,5 +1,7 @@
 //! What each part is told, from what the config says.
 
+mod addresses;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use std::time::SystemTime;
 
 use fanway_admin::steering::Generation;
 use fanway_config::{self as config, Config};
-use fanway_dispatch::{Counts, Settings};
+use fanway_dispatch::{Addresses, Counts, Settings};
 use fanway_ingress::{BodyKind, Idempotency, Limits, RouteParams, Table};
 use fanway_journal::fs::RealFs;
 use fanway_policy::concurrency::Concurrency;
@@ -154,12 +156,13 @@ pub(crate) fn settings(
     outward: &Outward,
 ) -> Result<Settings, StartError> {
     Ok(Settings {
-        target: http_target(name, called(target, outward))?,
+        target: addresses::of(name, target, outward)?,
         counts: counts(&target.counts),
         retry: target.retry.clone(),
         breaker: target.breaker.clone(),
         concurrency: target.concurrency,
         rate: target.rate,
+        fallback: target.fallback.clone(),
     })
 }
 
@@ -202,7 +205,7 @@ pub(crate) fn origin(
     };
     let counts = counts(&callbacks.counts);
     Ok(Settings {
-        target: http_target(name, called)?,
+        target: Addresses::One(http_target(name, called)?),
         counts: Counts {
             // One address that is gone says nothing of the origin's others.
             rules: counts.rules.never_disabling(),
@@ -212,6 +215,7 @@ pub(crate) fn origin(
         breaker: callbacks.breaker.clone(),
         concurrency: Concurrency::Fixed(callbacks.concurrency),
         rate: None,
+        fallback: None,
     })
 }
 

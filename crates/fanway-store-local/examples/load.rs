@@ -161,6 +161,7 @@ async fn deliver(mut lane: Box<dyn Lane>, done: Arc<AtomicU64>) {
                 spent: Duration::from_millis(1),
                 status: Some(200),
                 detail: None,
+                fallback: None,
             };
             lane.record(work, outcome, Hold::LetGo);
         }

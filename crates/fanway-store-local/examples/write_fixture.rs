@@ -335,6 +335,7 @@ fn record(lane: &mut dyn Lane, work: &Work, verdict: Verdict) {
         spent: Duration::from_millis(1500),
         status: Some(409),
         detail: Some("no such article".into()),
+        fallback: None,
     };
     lane.record(work, outcome, Hold::LetGo);
 }

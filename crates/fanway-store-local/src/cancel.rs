@@ -80,6 +80,7 @@ impl CalledOff {
             spent: Duration::ZERO,
             status: None,
             detail: self.may_be_sent.then(|| MAY_BE_SENT.into()),
+            fallback: None,
         }
     }
 

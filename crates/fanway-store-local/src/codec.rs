@@ -42,6 +42,7 @@
 //! | `0x03` | progress | attempts, used, spent in ms: LEB128 each |
 //! | `0x04` | status | u16 |
 //! | `0x05` | detail | text |
+//! | `0x87` | the target that has it from now on | text, its name |
 //!
 //! Kind 3, a plan: `0x81` its JSON.
 //!
@@ -96,6 +97,7 @@ mod tag {
     pub(super) const PROGRESS: u8 = 0x03;
     pub(super) const STATUS: u8 = 0x04;
     pub(super) const DETAIL: u8 = 0x05;
+    pub(super) const FALLBACK: u8 = 0x87;
 
     pub(super) const JSON: u8 = 0x81;
 
@@ -149,10 +151,11 @@ mod verdict {
         (12, Verdict::Ended(End::Dead(DeadReason::Expired))),
     ];
 
-    const CAUSES: [(u8, AgainCause); 3] = [
+    const CAUSES: [(u8, AgainCause); 4] = [
         (AGAIN, AgainCause::Failed),
         (AGAIN + 1, AgainCause::Pushback),
         (AGAIN + 2, AgainCause::Probe),
+        (AGAIN + 3, AgainCause::Fallback),
     ];
 
     pub(super) fn code(verdict: Verdict) -> u8 {

@@ -285,12 +285,15 @@ impl Tail {
                 Record::Message(message) => Some(message.id),
                 _ => None,
             });
-        let places = messages.filter_map(|id| self.places.get(&id)).flatten();
-        let is_end = |place: &u64| self.at(*place).is_some_and(|item| is_end(&item.record));
-        places
-            .copied()
-            .filter(|place| *place >= behind && is_end(place))
-            .collect()
+        let is = |place: &u64, kind: fn(&Record) -> bool| {
+            self.at(*place).is_some_and(|item| kind(&item.record))
+        };
+        let places = messages.filter_map(|id| self.places.get(&id));
+        let later = places.map(|places| places.iter().filter(|place| **place >= behind));
+        // Who has a delivery when it ends is told before its end.
+        let unmoved = later.filter(|later| !later.clone().any(|place| is(place, moves)));
+        let ends = unmoved.flatten().filter(|place| is(place, is_end));
+        ends.copied().collect()
     }
 
     /// Notes what the feeds are told of by a cancel.
@@ -406,6 +409,11 @@ impl Tail {
 /// its lane looks for its due time when the turn has come.
 fn is_end(record: &Record) -> bool {
     matches!(record, Record::Outcome(outcome) if matches!(outcome.verdict, Verdict::Ended(_)))
+}
+
+/// Whether it gives a delivery to another target.
+fn moves(record: &Record) -> bool {
+    matches!(record, Record::Outcome(outcome) if outcome.fallback.is_some())
 }
 
 fn message_of(record: &Record) -> Option<MessageId> {

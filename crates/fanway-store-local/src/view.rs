@@ -13,6 +13,7 @@ pub(crate) fn fresh(message: &Message, plan: &Plan) -> MessageView {
             id: DeliveryId::first(message.id, index),
             step: step.name.clone(),
             target: step.target.clone(),
+            fallback_of: None,
             critical: step.critical,
             state: DeliveryState::Pending,
             attempts: 0,
@@ -54,6 +55,10 @@ pub(crate) fn apply_to(delivery: &mut DeliveryView, outcome: &Outcome) {
     delivery.status = outcome.status.or(delivery.status);
     delivery.at = Some(outcome.at);
     delivery.detail.clone_from(&outcome.detail);
+    if let Some(fallback) = &outcome.fallback {
+        let before = std::mem::replace(&mut delivery.target, fallback.clone());
+        delivery.fallback_of.get_or_insert(before);
+    }
     match outcome.verdict {
         Verdict::Ended(end) => {
             delivery.state = end.into();

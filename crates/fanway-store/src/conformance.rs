@@ -12,6 +12,7 @@ pub mod cancelling;
 pub mod candidates;
 pub mod closing;
 pub mod dead_letters;
+pub mod falling_back;
 pub mod idempotency;
 pub mod jobs;
 pub mod lanes;
@@ -110,6 +111,14 @@ macro_rules! suite {
             what_a_lane_held_goes_to_the_next_one,
             an_outcome_after_the_end_is_ignored,
             ended_deliveries_stay_ended_after_a_crash,
+        });
+        $crate::suite!($engine, falling_back {
+            what_falls_back_is_the_fallbacks,
+            what_fell_back_outlives_a_crash,
+            the_next_lane_of_the_target_is_not_given_it,
+            the_other_steps_stay_where_they_are,
+            what_fell_back_can_be_called_off,
+            a_redrive_goes_to_the_target_of_the_step,
         });
         $crate::suite!($engine, looking_up {
             a_message_is_found_as_soon_as_it_is_accepted,
@@ -244,6 +253,7 @@ macro_rules! suite {
             crashes_between_all_of_it,
             messages_that_are_called_off,
             crashes_between_cancels,
+            what_falls_back_between_all_of_it,
         });
     };
     ($engine:ident, $area:ident { $($case:ident),+ $(,)? }) => {

@@ -27,6 +27,8 @@ struct DeliveryDocument<'a> {
     id: DeliveryId,
     step: &'a str,
     target: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback_of: Option<&'a str>,
     state: DeliveryState,
     held_by: Option<HeldBy>,
     attempts: u32,
@@ -72,6 +74,7 @@ impl<'a> DeliveryDocument<'a> {
             id: delivery.id,
             step: delivery.step.as_str(),
             target: delivery.target.as_str(),
+            fallback_of: delivery.fallback_of.as_ref().map(TargetName::as_str),
             state: delivery.state,
             held_by,
             attempts: delivery.attempts,

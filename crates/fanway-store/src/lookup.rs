@@ -40,8 +40,10 @@ pub struct DeliveryView {
     pub id: DeliveryId,
     /// Its step.
     pub step: StepName,
-    /// Its target.
+    /// Its target: the one that has it now.
     pub target: TargetName,
+    /// The target of its step, where a fallback has it in its place.
+    pub fallback_of: Option<TargetName>,
     /// Whether its failure fails the message.
     pub critical: bool,
     /// Where it stands.

@@ -224,6 +224,7 @@ mod tests {
             id: DeliveryId::first(id, 0),
             step: "stock".parse().expect("a name"),
             target: "inventory".parse().expect("a name"),
+            fallback_of: None,
             critical: true,
             state: DeliveryState::Dead,
             attempts: 3,

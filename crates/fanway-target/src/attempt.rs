@@ -1,6 +1,7 @@
 //! The seam: what a target is asked, and how an attempt ended. Knows nothing of connections.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,29 @@ pub trait Target: Send + Sync + 'static {
     /// Makes one attempt. A failed one is a value; the future ends within the target's time-outs.
     /// Dropping it breaks the attempt off, and the peer may have seen the request by then.
     fn attempt(&self, request: AttemptRequest) -> BoxFuture<'static, Answer>;
+
+    /// The same, and notes when the answer's head is there, long before a long body. A target
+    /// whose answers come whole notes nothing.
+    fn attempt_noting(&self, request: AttemptRequest, _begun: Begun) -> BoxFuture<'static, Answer> {
+        self.attempt(request)
+    }
+}
+
+/// Whether an attempt's answer has begun. Clones tell the same.
+#[derive(Clone, Debug, Default)]
+pub struct Begun(Arc<AtomicBool>);
+
+impl Begun {
+    /// It has.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has.
+    #[must_use]
+    pub fn is_noted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// One request to a target.

@@ -50,7 +50,7 @@ use failure::Failure;
 use pool::Pool;
 use request::{Message, Template};
 
-use crate::{Answer, AttemptRequest, Capture, Exchange, FailureKind, Target};
+use crate::{Answer, AttemptRequest, Begun, Capture, Exchange, FailureKind, Target};
 
 /// What an HTTP target is made of.
 #[derive(Clone, Debug)]
@@ -169,20 +169,26 @@ impl HttpTarget {
 
 impl Target for HttpTarget {
     fn attempt(&self, request: AttemptRequest) -> BoxFuture<'static, Answer> {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move {
-            let started = Instant::now();
-            let timer = pin!(sleep_until(started + inner.timeouts.whole));
-            let exchange = inner.attempt(request, Clock::new(timer), started).await;
-            Answer {
-                exchange: exchange.unwrap_or_else(Exchange::from),
-                took: started.elapsed(),
-            }
-        })
+        Box::pin(Arc::clone(&self.0).answer(request, None))
+    }
+
+    fn attempt_noting(&self, request: AttemptRequest, begun: Begun) -> BoxFuture<'static, Answer> {
+        Box::pin(Arc::clone(&self.0).answer(request, Some(begun)))
     }
 }
 
 impl Inner {
+    async fn answer(self: Arc<Self>, request: AttemptRequest, begun: Option<Begun>) -> Answer {
+        let started = Instant::now();
+        let timer = pin!(sleep_until(started + self.timeouts.whole));
+        let clock = Clock::new(timer, begun);
+        let exchange = self.attempt(request, clock, started).await;
+        Answer {
+            exchange: exchange.unwrap_or_else(Exchange::from),
+            took: started.elapsed(),
+        }
+    }
+
     async fn attempt(
         &self,
         request: AttemptRequest,

@@ -8,5 +8,5 @@ mod attempt;
 pub mod http;
 
 pub use attempt::{
-    Answer, AttemptRequest, Capture, Captured, Exchange, FailureKind, Limits, Sent, Target,
+    Answer, AttemptRequest, Begun, Capture, Captured, Exchange, FailureKind, Limits, Sent, Target,
 };

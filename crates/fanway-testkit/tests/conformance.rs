@@ -56,6 +56,17 @@ suite!(
 );
 suite!(
     Engine,
+    falling_back {
+        what_falls_back_is_the_fallbacks,
+        what_fell_back_outlives_a_crash,
+        the_next_lane_of_the_target_is_not_given_it,
+        the_other_steps_stay_where_they_are,
+        what_fell_back_can_be_called_off,
+        a_redrive_goes_to_the_target_of_the_step,
+    }
+);
+suite!(
+    Engine,
     looking_up {
         a_message_is_found_as_soon_as_it_is_accepted,
         nobody_finds_what_was_never_accepted,

@@ -50,6 +50,7 @@ fn take_next(store: &MemoryStore, target: &str, end: Option<End>) -> Vec<Work> {
             spent: std::time::Duration::ZERO,
             status: Some(422),
             detail: None,
+            fallback: None,
         };
         lane.record(work, outcome, Hold::LetGo);
     }

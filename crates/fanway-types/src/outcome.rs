@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::delivery::words;
-use crate::{DeliveryId, Timestamp};
+use crate::{DeliveryId, TargetName, Timestamp};
 
 /// What a lane has to say of a delivery after an attempt, or after finding that none is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct Outcome {
     pub status: Option<u16>,
     /// Why, for an operator: the error, or the beginning of the target's answer; at most 1 KiB.
     pub detail: Option<Arc<str>>,
+    /// The target that has the delivery from now on, in place of the one that had it. Only with
+    /// [`AgainCause::Fallback`].
+    pub fallback: Option<TargetName>,
 }
 
 /// What follows from an outcome.
@@ -65,12 +68,15 @@ pub enum AgainCause {
     Pushback,
     /// The attempt probed a target that was held, and failed; none is used up.
     Probe,
+    /// Its target is held or has given it up: it goes to the fallback, with a budget of its own.
+    Fallback,
 }
 
 words!(AgainCause {
     Failed => "failed",
     Pushback => "pushback",
     Probe => "probe",
+    Fallback => "fallback",
 });
 
 /// Why a delivery is dead.

@@ -15,7 +15,7 @@ use crate::schema;
 #[serde(untagged)]
 pub(crate) enum Told {
     /// Something has happened.
-    Happened(EventData),
+    Happened(Box<EventData>),
     /// It was too slow.
     Missed(Missed),
 }
@@ -73,6 +73,10 @@ pub(crate) struct EventData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::AgainWord>)]
     again: Option<AgainCause>,
+    /// The target that has it from now on, in place of this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Name>)]
+    fallback: Option<TargetName>,
     /// When it is due again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Time>)]
@@ -97,6 +101,7 @@ impl EventData {
             last_status: None,
             reason: None,
             again: None,
+            fallback: None,
             next_attempt_at: None,
             detail: None,
         };
@@ -134,6 +139,7 @@ impl EventData {
             last_status: outcome.status,
             reason,
             again: again.map(|(_, cause)| cause),
+            fallback: outcome.fallback.clone(),
             next_attempt_at: again.map(|(due, _)| due),
             detail: outcome.detail.as_deref().map(str::to_owned),
             ..self

@@ -141,6 +141,7 @@ impl Rig {
                 spent: Duration::from_millis(5),
                 status: None,
                 detail: None,
+                fallback: None,
             };
             lane.record(work, outcome, Hold::LetGo);
         }

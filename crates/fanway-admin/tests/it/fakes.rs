@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanway_admin::steering::{Generation, Previous, Refused, RollbackError, Steering};
 use fanway_admin::{LaneView, Lanes, Plans};
+use fanway_dispatch::endpoints::View;
 use fanway_dispatch::handle::{Breaker, Limit, Snapshot};
 use fanway_store::BoxFuture;
 use fanway_store::change::Control;
@@ -23,6 +24,7 @@ pub(crate) struct FakeLanes(Arc<Mutex<BTreeMap<TargetName, Arc<FakeLane>>>>);
 
 struct FakeLane {
     snapshot: Snapshot,
+    endpoints: Vec<View>,
     told: Mutex<Vec<Control>>,
 }
 
@@ -56,6 +58,18 @@ impl FakeLanes {
     pub(crate) fn open(&self, target: &str, snapshot: Snapshot) {
         let lane = FakeLane {
             snapshot,
+            endpoints: Vec::new(),
+            told: Mutex::default(),
+        };
+        let target = target.parse().expect("a name");
+        lock(&self.0).insert(target, Arc::new(lane));
+    }
+
+    /// Opens a lane of a target with endpoints.
+    pub(crate) fn open_with(&self, target: &str, endpoints: Vec<View>) {
+        let lane = FakeLane {
+            snapshot: Snapshot::default(),
+            endpoints,
             told: Mutex::default(),
         };
         let target = target.parse().expect("a name");
@@ -89,6 +103,10 @@ impl Lanes for FakeLanes {
 impl LaneView for FakeLane {
     fn snapshot(&self) -> Snapshot {
         self.snapshot
+    }
+
+    fn endpoints(&self) -> Vec<View> {
+        self.endpoints.clone()
     }
 
     fn control(&self, control: Control) {

@@ -1,5 +1,9 @@
 //! Health, metrics, messages, targets.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use fanway_dispatch::endpoints::{Standing, View};
 use fanway_store::Backlog;
 
 use crate::served::Served;
@@ -144,6 +148,43 @@ async fn targets_show_what_waits_and_what_holds_them() {
         }
       ]
     }
+    "#);
+}
+
+#[tokio::test]
+async fn a_target_with_several_addresses_shows_where_each_stands() {
+    let served = Served::start().await;
+    let endpoint = |name: &str, state, left_out_for| View {
+        name: name.into(),
+        weight: NonZeroU32::MIN,
+        state,
+        left_out_for,
+        in_flight: 2,
+    };
+    let left = Some(Duration::from_millis(29_600));
+    let endpoints = vec![
+        endpoint("http://a", Standing::Up, None),
+        endpoint("http://b", Standing::Ejected, left),
+    ];
+    served.lanes.open_with("mail", endpoints);
+    let target = served.get("/api/v1/targets/mail").await.json(200);
+    insta::assert_snapshot!(format!("{:#}", target["endpoints"]), @r#"
+    [
+      {
+        "endpoint": "http://a",
+        "weight": 1,
+        "state": "up",
+        "left_out_for": null,
+        "in_flight": 2
+      },
+      {
+        "endpoint": "http://b",
+        "weight": 1,
+        "state": "ejected",
+        "left_out_for": 29,
+        "in_flight": 2
+      }
+    ]
     "#);
 }
 

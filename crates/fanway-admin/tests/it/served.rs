@@ -167,6 +167,7 @@ impl Served {
             spent: std::time::Duration::from_millis(5),
             status: Some(if is_success { 200 } else { 422 }),
             detail: (!is_success).then(|| "no such item".into()),
+            fallback: None,
         };
         lane.record(&work, outcome, Hold::LetGo);
         work.delivery

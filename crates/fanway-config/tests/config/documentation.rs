@@ -111,6 +111,7 @@ fn the_schema_refuses_what_the_reader_refuses() {
     assert_eq!(schema["anyOf"], complete);
     let target = &schema["properties"]["targets"]["additionalProperties"];
     assert_eq!(target["additionalProperties"], false);
-    assert_eq!(target["required"], serde_json::json!(["url"]));
+    let health = &target["properties"]["health"];
+    assert_eq!(health["required"], serde_json::json!(["path"]));
     assert_eq!(target["properties"]["concurrency"]["default"], 64);
 }

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use fanway_policy::exchange::Body;
+use fanway_policy::exchange::{self, Body};
 use fanway_policy::statuses::{StatusSet, Statuses};
-use fanway_target::{Answer, Capture, Captured, Exchange};
+use fanway_target::{Answer, Capture, Captured, Exchange, FailureKind};
 use fanway_transform::evaluator::Evaluator;
 use fanway_transform::{Predicate, PredicateError};
 use fanway_types::DeliveryId;
@@ -17,15 +17,15 @@ use crate::counts::Counts;
 
 /// What is looked for. Clones share it.
 #[derive(Clone)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// What is wanted of bodies.
-    pub(super) capture: Capture,
+    pub(crate) capture: Capture,
     /// What is tested, where anything is.
     pub(super) check: Option<Arc<Check>>,
 }
 
 /// A test of bodies.
-pub(super) struct Check {
+pub(crate) struct Check {
     predicate: Predicate,
     /// The statuses of answers that are tested.
     success: StatusSet,
@@ -34,10 +34,58 @@ pub(super) struct Check {
 
 /// What was found of a body that is no success, or isn't known to be.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) body: Body,
+pub(crate) struct Found {
+    body: Body,
     /// For an operator.
-    pub(super) why: String,
+    why: String,
+}
+
+/// An attempt that was made, with what was found of its answer.
+#[derive(Debug)]
+pub(crate) struct Attempted {
+    pub(crate) answer: Answer,
+    /// What was found of the body, where that isn't a success.
+    pub(crate) found: Option<Box<Found>>,
+}
+
+impl Attempted {
+    /// What was found of the answer's body.
+    pub(crate) fn body(&self) -> Body {
+        self.found.as_ref().map_or(Body::Good, |found| found.body)
+    }
+
+    /// Why the body is no success, where it isn't.
+    pub(super) fn why(&self) -> Option<&str> {
+        self.found.as_ref().map(|found| found.why.as_str())
+    }
+
+    /// As policy sees it.
+    pub(crate) fn exchange(&self) -> exchange::Exchange<'_> {
+        match &self.answer.exchange {
+            Exchange::Answered {
+                status,
+                retry_after,
+                ..
+            } => exchange::Exchange::Answered {
+                status: *status,
+                retry_after: retry_after.as_deref(),
+                body: self.body(),
+            },
+            Exchange::Failed { .. } => exchange::Exchange::Unanswered,
+        }
+    }
+
+    /// Whether it wasn't made since the process has no more connections: that says nothing of the
+    /// target, and uses nothing up.
+    pub(crate) fn has_no_connection(&self) -> bool {
+        matches!(
+            self.answer.exchange,
+            Exchange::Failed {
+                kind: FailureKind::NoConnection,
+                ..
+            }
+        )
+    }
 }
 
 /// A test that is under way.
@@ -61,6 +109,25 @@ impl Look {
             None => Capture::Excerpt,
         };
         Self { capture, check }
+    }
+
+    /// An attempt, and what is found of its answer once that is there.
+    pub(crate) fn over(
+        &self,
+        attempt: BoxFuture<'static, Answer>,
+        delivery: DeliveryId,
+    ) -> BoxFuture<'static, Attempted> {
+        let check = self.check.clone();
+        Box::pin(async move {
+            let answer = attempt.await;
+            let test = check.map(|check| check.begin(&answer, delivery));
+            let found = match test {
+                None => None,
+                Some(Ok(test)) => finding(test.await),
+                Some(Err(found)) => found,
+            };
+            Attempted { answer, found }
+        })
     }
 }
 

@@ -6,9 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use fanway_policy::exchange::Body;
 use fanway_store::lane::Work;
-use fanway_target::{Answer, AttemptRequest, Capture, Target};
+use fanway_target::{Answer, AttemptRequest};
 use fanway_transform::evaluator::Evaluator;
 use fanway_transform::plan::CompiledPlan;
 use fanway_transform::{Limits, ShapeError, Shaping, shape};
@@ -16,11 +15,13 @@ use fanway_types::{DeliveryId, Timestamp};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::check::{self, Check, Found, Look, Test};
+use super::check::{self, Attempted, Look, Test};
 use super::gate::Pass;
 use super::request::{Stamp, outgoing};
+use super::way::Line;
 use super::{detail, window};
 use crate::clock::Clock;
+use crate::endpoints::{Reached, Sending};
 
 /// A delivery in flight.
 pub(super) struct Flight {
@@ -35,16 +36,15 @@ struct Cargo {
     pass: Pass,
     began: Instant,
     is_called_off: bool,
-    /// What the answer's body has to be, where that is asked.
-    check: Option<Arc<Check>>,
+    /// What is looked for in the answer's body.
+    look: Look,
 }
 
 enum Stage {
     Shaping {
         evaluation: BoxFuture<'static, Result<Shaping, ShapeError>>,
-        target: Arc<dyn Target>,
+        line: Line,
         span: u64,
-        capture: Capture,
         /// When it expires, and by which clock.
         expiry: Option<(Timestamp, Clock)>,
     },
@@ -54,6 +54,8 @@ enum Stage {
         test: Test,
         answer: Option<Answer>,
     },
+    /// At one of several endpoints, with whatever is to be found of the answer's body.
+    Reaching(BoxFuture<'static, Reached>),
     /// It ended without an attempt.
     Landed(Option<End>),
 }
@@ -73,7 +75,7 @@ pub(super) struct Landed {
 #[derive(Debug)]
 pub(super) enum End {
     /// Its attempt was made.
-    Attempted(Attempted),
+    Attempted(Reached),
     /// The step's `when` says that there is nothing to do.
     Skipped,
     /// The step makes no request of its message.
@@ -86,39 +88,12 @@ pub(super) enum End {
     Expired,
 }
 
-/// An attempt that was made.
-#[derive(Debug)]
-pub(super) struct Attempted {
-    pub(super) answer: Answer,
-    /// What was found of the body, where that isn't a success.
-    pub(super) found: Option<Box<Found>>,
-}
-
-impl Attempted {
-    /// What was found of the answer's body.
-    pub(super) fn body(&self) -> Body {
-        self.found.as_ref().map_or(Body::Good, |found| found.body)
-    }
-
-    /// Why the body is no success, where it isn't.
-    pub(super) fn why(&self) -> Option<&str> {
-        self.found.as_ref().map(|found| found.why.as_str())
-    }
-}
-
-/// How a request goes out.
-struct Sending<'a> {
-    target: &'a Arc<dyn Target>,
-    span: u64,
-    capture: Capture,
-}
-
 /// What a flight needs.
 pub(super) struct Departure<'a> {
     pub(super) work: Work,
     pub(super) pass: Pass,
     pub(super) plan: &'a Arc<CompiledPlan>,
-    pub(super) target: &'a Arc<dyn Target>,
+    pub(super) line: &'a Line,
     pub(super) look: &'a Look,
     pub(super) evaluator: &'a Evaluator,
     pub(super) clock: &'a Clock,
@@ -133,28 +108,22 @@ impl Flight {
             work,
             pass,
             plan,
-            target,
+            line,
             look,
             evaluator,
             clock,
             span,
         } = departure;
-        let sending = Sending {
-            target,
-            span,
-            capture: look.capture,
-        };
         let stage = if usize::from(work.step) >= plan.plan().steps.len() {
             Stage::unshaped("the plan has no such step")
         } else if plan.step(work.step).is_static() {
             let shaping = shape(plan.step(work.step), &work.message, &Limits::default());
-            Stage::shaped(shaping, &work, &sending)
+            Stage::shaped(shaping, &work, line, look, span)
         } else {
             Stage::Shaping {
                 evaluation: evaluate(evaluator.clone(), Arc::clone(plan), &work),
-                target: Arc::clone(target),
+                line: line.clone(),
                 span,
-                capture: look.capture,
                 expiry: window::expiry(&work).map(|at| (at, clock.clone())),
             }
         };
@@ -163,7 +132,7 @@ impl Flight {
             pass,
             began,
             is_called_off: false,
-            check: look.check.clone(),
+            look: look.clone(),
         });
         Self { cargo, stage }
     }
@@ -189,7 +158,13 @@ fn evaluate(
 
 impl Stage {
     /// The stage that follows from shaping.
-    fn shaped(shaping: Result<Shaping, ShapeError>, work: &Work, sending: &Sending<'_>) -> Self {
+    fn shaped(
+        shaping: Result<Shaping, ShapeError>,
+        work: &Work,
+        line: &Line,
+        look: &Look,
+        span: u64,
+    ) -> Self {
         let shaped = match shaping {
             Ok(Shaping::Send(shaped)) => shaped,
             Ok(Shaping::Skip) => return Self::Landed(Some(End::Skipped)),
@@ -199,13 +174,27 @@ impl Stage {
         let stamp = Stamp {
             key: work.key,
             number: work.progress.attempts.saturating_add(1),
-            span: sending.span,
+            span,
         };
-        let request = AttemptRequest {
-            capture: sending.capture,
-            ..outgoing(shaped, &work.message, stamp)
-        };
-        Self::Attempting(sending.target.attempt(request))
+        match line {
+            Line::One(target) => {
+                let request = AttemptRequest {
+                    capture: look.capture,
+                    ..outgoing(shaped, &work.message, stamp)
+                };
+                Self::Attempting(target.attempt(request))
+            }
+            Line::Many(endpoints) => {
+                let sending = Sending {
+                    delivery: work.delivery,
+                    message: Arc::clone(&work.message),
+                    shaped,
+                    stamp,
+                    look: look.clone(),
+                };
+                Self::Reaching(Box::pin(Arc::clone(endpoints).attempt(sending)))
+            }
+        }
     }
 
     fn unshaped(reason: &str) -> Self {
@@ -215,9 +204,8 @@ impl Stage {
     fn poll(&mut self, cx: &mut Context<'_>, cargo: &Cargo) -> Poll<End> {
         if let Self::Shaping {
             evaluation,
-            target,
+            line,
             span,
-            capture,
             expiry,
         } = self
         {
@@ -230,17 +218,12 @@ impl Stage {
             } else if is_expired {
                 Self::Landed(Some(End::Expired))
             } else {
-                let sending = Sending {
-                    target,
-                    span: *span,
-                    capture: *capture,
-                };
-                Self::shaped(shaping, &cargo.work, &sending)
+                Self::shaped(shaping, &cargo.work, line, &cargo.look, *span)
             };
         }
         if let Self::Attempting(attempt) = self {
             let answer = ready!(attempt.as_mut().poll(cx));
-            let found = match &cargo.check {
+            let found = match &cargo.look.check {
                 None => None,
                 Some(check) => match check.begin(&answer, cargo.work.delivery) {
                     Ok(test) => {
@@ -251,10 +234,11 @@ impl Stage {
                     Err(found) => found,
                 },
             };
-            return Poll::Ready(End::Attempted(Attempted { answer, found }));
+            return Poll::Ready(End::Attempted(Attempted { answer, found }.into()));
         }
         match self {
             Self::Testing { .. } => self.poll_test(cx),
+            Self::Reaching(attempt) => attempt.as_mut().poll(cx).map(End::Attempted),
             Self::Landed(end) => Poll::Ready(end.take().expect("a flight lands once")),
             Self::Shaping { .. } | Self::Attempting(_) => unreachable!("it was left above"),
         }
@@ -266,7 +250,7 @@ impl Stage {
         };
         let found = check::finding(ready!(test.as_mut().poll(cx)));
         let answer = answer.take().expect("a flight lands once");
-        Poll::Ready(End::Attempted(Attempted { answer, found }))
+        Poll::Ready(End::Attempted(Attempted { answer, found }.into()))
     }
 }
 
@@ -281,7 +265,7 @@ impl Future for Flight {
             pass,
             began,
             is_called_off,
-            check: _,
+            look: _,
         } = cargo.take().expect("it was there above");
         Poll::Ready(Landed {
             work,

@@ -47,6 +47,8 @@ pub(super) struct Attempt<'a> {
     pub(super) told: Option<Quota>,
     /// When it began.
     pub(super) began: Instant,
+    /// Whether it says nothing of the target as a whole, only of an endpoint that is left out now.
+    pub(super) is_set_aside: bool,
     pub(super) took: Duration,
     /// With it so many were in flight.
     pub(super) in_flight: usize,
@@ -316,6 +318,12 @@ impl Gate {
         }
     }
 
+    /// Whether nothing passes because of how the target is, and not because of what an operator
+    /// says or it asks for.
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.held_by(), Some(HeldBy::Breaker | HeldBy::Credentials))
+    }
+
     /// What the breaker has learnt that isn't well.
     pub(super) fn cause(&self) -> Option<breaker::Cause> {
         self.breaker.cause()
@@ -354,7 +362,7 @@ impl Gate {
         if !matches!(class, Class::Pushback { .. }) {
             self.pushback.in_a_row = 0;
         }
-        if is_current {
+        if is_current && !attempt.is_set_aside {
             let over = Over {
                 began: attempt.began,
                 took: attempt.took,
@@ -367,7 +375,7 @@ impl Gate {
         } = pass;
         let is_probe = !is_forced && permit.as_ref().is_some_and(Permit::is_probe);
         let sign = match class {
-            _ if !is_current => Sign::Nothing,
+            _ if !is_current || attempt.is_set_aside => Sign::Nothing,
             // Whatever follows for its delivery.
             Class::Final if attempt.exchange.is_silence() => Sign::Ill,
             Class::Success | Class::Final => Sign::Well,

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanway_policy::exchange;
 use fanway_policy::quota::{Fields, Quota};
 use fanway_policy::retry::Used;
 use fanway_store::lane::{Hold, Work};
 use fanway_target::{Answer, Exchange, FailureKind};
 use fanway_types::{AgainCause, DeadReason, End, Outcome, Timestamp, Verdict};
 
-use super::flight::{self, Attempted, Landed};
+use super::check::Attempted;
+use super::flight::{self, Landed};
 use super::gate::{Attempt, Judgement, Next, Now};
 use super::{Lane, detail, window};
+use crate::endpoints::Reached;
 use crate::metrics::AttemptEnd;
 
 /// How long a delivery waits that no evaluation could be made for, or that got no connection.
@@ -25,7 +26,7 @@ impl Lane {
     /// Takes a delivery back, and records how it went.
     pub(super) fn land(&mut self, landed: Landed) {
         let Landed {
-            work,
+            mut work,
             pass,
             began,
             is_called_off,
@@ -33,14 +34,14 @@ impl Lane {
         } = landed;
         let now = self.now();
         match end {
-            flight::End::Attempted(attempted) if is_unsendable(&attempted.answer) => {
-                let answer = attempted.answer;
+            flight::End::Attempted(reached) if is_unsendable(&reached.attempted.answer) => {
+                let answer = reached.attempted.answer;
                 self.gate.hand_back(pass, now.steady);
                 self.metrics.attempted(AttemptEnd::Unsendable, answer.took);
                 let detail = detail::of_exchange(&answer.exchange, None);
                 self.end_unattempted(&work, End::Dead(DeadReason::Expression), detail);
             }
-            flight::End::Attempted(attempted) if has_no_connection(&attempted.answer) => {
+            flight::End::Attempted(reached) if reached.attempted.has_no_connection() => {
                 self.gate.hand_back(pass, now.steady);
                 if is_called_off {
                     self.end_unattempted(&work, End::Cancelled, None);
@@ -48,14 +49,20 @@ impl Lane {
                     self.window.wait(work, now.steady + CROWDED_PAUSE);
                 }
             }
-            flight::End::Attempted(attempted) => {
+            flight::End::Attempted(reached) => {
+                let Reached {
+                    attempted,
+                    made,
+                    is_set_aside,
+                } = reached;
                 let answer = &attempted.answer;
                 let attempt = Attempt {
-                    exchange: exchange_of(&attempted),
+                    exchange: attempted.exchange(),
                     told: quota_of(&answer.exchange, now.wall),
                     began,
+                    is_set_aside,
                     took: answer.took,
-                    in_flight: self.flights.len() + 1,
+                    in_flight: self.in_flight() + 1,
                     before: Used {
                         attempts: work.progress.used,
                         time: work.progress.spent,
@@ -67,6 +74,8 @@ impl Lane {
                     next: within_its_time(judgement.next, &work, is_called_off, now.wall),
                     ..judgement
                 };
+                let judgement = self.with_fallback(judgement, is_called_off);
+                work.progress.attempts = work.progress.attempts.saturating_add(made);
                 self.record_attempt(work, &attempted, judgement, now);
             }
             flight::End::Skipped => {
@@ -101,7 +110,6 @@ impl Lane {
         judgement: Judgement,
         now: Now,
     ) {
-        work.progress.attempts = work.progress.attempts.saturating_add(1);
         work.progress.used = judgement.used.attempts;
         work.progress.spent = judgement.used.time;
         let verdict = match judgement.next {
@@ -118,6 +126,7 @@ impl Lane {
         };
         let is_success = verdict == Verdict::Ended(End::Delivered);
         let outcome = Outcome {
+            fallback: self.fallback_after(judgement.next),
             status,
             detail: (!is_success)
                 .then(|| detail::of_exchange(exchange, attempted.why()))
@@ -130,7 +139,9 @@ impl Lane {
                 let until = now.steady + wait;
                 match cause {
                     AgainCause::Probe => self.window.wait_for_probe(work, until),
-                    AgainCause::Failed | AgainCause::Pushback => self.window.wait(work, until),
+                    AgainCause::Failed | AgainCause::Pushback | AgainCause::Fallback => {
+                        self.window.wait(work, until);
+                    }
                 }
             }
             Next::Again { .. } | Next::End(_) => {
@@ -145,6 +156,7 @@ impl Lane {
             AgainCause::Failed => self.window.hold_for(wait, work),
             // The whole lane waits as long, so its place is of no use to others.
             AgainCause::Pushback | AgainCause::Probe => Hold::Keep,
+            AgainCause::Fallback => Hold::LetGo,
         }
     }
 
@@ -209,7 +221,7 @@ fn within_its_time(next: Next, work: &Work, is_called_off: bool, now: Timestamp)
     }
 }
 
-fn outcome(work: &Work, verdict: Verdict, now: Now) -> Outcome {
+pub(super) fn outcome(work: &Work, verdict: Verdict, now: Now) -> Outcome {
     Outcome {
         delivery: work.delivery,
         at: now.wall,
@@ -219,6 +231,7 @@ fn outcome(work: &Work, verdict: Verdict, now: Now) -> Outcome {
         spent: work.progress.spent,
         status: None,
         detail: None,
+        fallback: None,
     }
 }
 
@@ -232,33 +245,6 @@ fn is_unsendable(answer: &Answer) -> bool {
             ..
         }
     )
-}
-
-/// Whether it wasn't attempted since the process has no more connections: that says nothing of the
-/// target, and uses nothing up.
-fn has_no_connection(answer: &Answer) -> bool {
-    matches!(
-        answer.exchange,
-        Exchange::Failed {
-            kind: FailureKind::NoConnection,
-            ..
-        }
-    )
-}
-
-fn exchange_of(attempted: &Attempted) -> exchange::Exchange<'_> {
-    match &attempted.answer.exchange {
-        Exchange::Answered {
-            status,
-            retry_after,
-            ..
-        } => exchange::Exchange::Answered {
-            status: *status,
-            retry_after: retry_after.as_deref(),
-            body: attempted.body(),
-        },
-        Exchange::Failed { .. } => exchange::Exchange::Unanswered,
-    }
 }
 
 /// What the target has said of its limits.

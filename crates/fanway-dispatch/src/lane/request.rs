@@ -20,7 +20,8 @@ const OWN: [&str; 6] = [
     TRACESTATE,
     USER_AGENT,
 ];
-const OWN_USER_AGENT: &str = concat!("fanway/", env!("CARGO_PKG_VERSION"));
+/// What we call ourselves.
+pub(crate) const OWN_USER_AGENT: &str = concat!("fanway/", env!("CARGO_PKG_VERSION"));
 
 /// Bytes that our own headers take, unless there is a `tracestate`.
 const OWN_BYTES: usize = 288;

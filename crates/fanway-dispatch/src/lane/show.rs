@@ -72,7 +72,7 @@ impl Lane {
 
     /// The limit that holds what is ready. One that the target has asked for holds what comes too.
     fn limited_by(&self, now: Instant) -> Option<Limit> {
-        let limit = self.gate.limited_by(self.flights.len(), now)?;
+        let limit = self.gate.limited_by(self.in_flight(), now)?;
         let holds =
             matches!(limit, Limit::Pushback | Limit::Pace) || self.window.next_ready().is_some();
         holds.then_some(limit)

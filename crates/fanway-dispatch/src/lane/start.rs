@@ -20,10 +20,35 @@ impl Lane {
         self.window.promote(now.steady);
         self.end_all_expired(now.wall);
         self.plans.refresh();
-        while self.is_open && self.flights.len() < self.gate.concurrency() {
-            if self.start_next(now.steady).is_break() {
-                return;
-            }
+        self.account_for_hedges(now.steady);
+        while self.is_open
+            && self.in_flight() < self.gate.concurrency()
+            && self.start_next(now.steady).is_continue()
+        {}
+        self.allow_hedges(now.steady);
+    }
+
+    /// Attempts in flight, hedges among them.
+    pub(super) fn in_flight(&self) -> usize {
+        self.flights.len() + self.way.hedges()
+    }
+
+    /// Hedges are made between two looks at the lane. What they have taken of the limits is gone
+    /// before anything else starts.
+    fn account_for_hedges(&mut self, now: Instant) {
+        let Some(endpoints) = self.way.endpoints() else {
+            return;
+        };
+        for _ in 0..endpoints.take_hedged() {
+            self.gate.take_beside(now);
+        }
+    }
+
+    /// What is left after all that could start may go to hedges.
+    fn allow_hedges(&self, now: Instant) {
+        if let Some(endpoints) = self.way.endpoints() {
+            let free = self.gate.concurrency().saturating_sub(self.in_flight());
+            endpoints.allow_hedges(free.min(self.gate.allowed_beside(now)));
         }
     }
 
@@ -52,14 +77,14 @@ impl Lane {
             }
         };
         let Some(pass) = self.gate.admit(now) else {
-            return ControlFlow::Break(());
+            return self.fall_back_next();
         };
         let work = self.window.take_ready().expect("it was seen above");
         let departure = Departure {
             work,
             pass,
             plan,
-            target: &self.target,
+            line: self.way.line(),
             look: &self.look,
             evaluator: &self.evaluator,
             clock: &self.clock,

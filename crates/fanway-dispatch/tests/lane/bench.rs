@@ -5,10 +5,13 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanway_dispatch::endpoints::Standing;
 use fanway_dispatch::handle::Snapshot;
 use fanway_dispatch::lane::{DEFAULT_WINDOW, Params};
 use fanway_dispatch::metrics::LaneMetrics;
-use fanway_dispatch::{Clock, Counts, Handle, Lane, Metrics, Plans, Settings, Stopper, shutdown};
+use fanway_dispatch::{
+    Addresses, Clock, Counts, Handle, Lane, Metrics, Plans, Settings, Stopper, shutdown,
+};
 use fanway_policy::concurrency::Concurrency;
 use fanway_policy::{breaker, rate, retry};
 use fanway_store::change::{Control, Force, Key, Pause, PauseCause, Redrive};
@@ -20,6 +23,7 @@ use fanway_testkit::{MemoryStore, ScriptedTarget, VirtualClock, build};
 use fanway_transform::evaluator::Evaluator;
 use fanway_transform::plan::CompiledPlan;
 use fanway_types::{DeliveryId, Message, Outcome, Plan, Step, TargetName, Terms, Timestamp};
+use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -145,12 +149,13 @@ impl Bench {
         let compiled = CompiledPlan::compile(&self.plan).expect("the plan compiles");
         Params {
             name: name.parse().expect("a name"),
-            target: Arc::new(target.clone()),
+            target: Addresses::One(Arc::new(target.clone())),
             counts: Counts::default(),
             retry: retry::Params::default(),
             breaker: breaker::Params::default(),
             concurrency: fixed(64),
             rate: None,
+            fallback: None,
             control: Control::default(),
             trouble: Trouble::default(),
             window: DEFAULT_WINDOW,
@@ -186,6 +191,13 @@ impl Bench {
     /// Runs a lane of `inventory` with the defaults.
     pub(crate) fn start(&self, target: &ScriptedTarget) -> Running {
         Running::start(self.params(target))
+    }
+
+    /// What is counted, as Prometheus reads it.
+    pub(crate) fn counted(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a String takes all");
+        text
     }
 
     /// The outcomes of a delivery.
@@ -259,6 +271,12 @@ impl Running {
         }
     }
 
+    /// Where the target's endpoints stand.
+    pub(crate) fn endpoints(&self) -> Vec<Standing> {
+        let endpoints = self.handle.endpoints();
+        endpoints.iter().map(|endpoint| endpoint.state).collect()
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.handle.snapshot()
     }
@@ -275,12 +293,13 @@ impl Running {
     /// Gives it another config: this target, and what `change` makes of the defaults.
     pub(crate) fn reconfigure(&self, target: &ScriptedTarget, change: impl FnOnce(&mut Settings)) {
         let mut settings = Settings {
-            target: Arc::new(target.clone()),
+            target: Addresses::One(Arc::new(target.clone())),
             counts: Counts::default(),
             retry: retry::Params::default(),
             breaker: breaker::Params::default(),
             concurrency: fixed(64),
             rate: None,
+            fallback: None,
         };
         change(&mut settings);
         self.handle.reconfigure(settings);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanway_dispatch::Counts;
+use fanway_dispatch::endpoints::Standing::{Ejected, Up};
 use fanway_policy::exchange::{self, Otherwise, Rules};
 use fanway_store::change::{Control, PauseCause};
 use fanway_target::{Capture, Captured};
@@ -16,6 +17,7 @@ use fanway_types::{
 };
 
 use crate::bench::{Bench, Running, millis, pass, secs};
+use crate::endpoints::{in_turn, params};
 
 /// Rules by what stands in a config.
 fn rules(success: &[&str], on: &[&str], never: &[&str], otherwise: Otherwise) -> Rules {
@@ -277,5 +279,47 @@ async fn a_410_of_any_other_target_ends_its_delivery() {
     let message = bench.accept_one().await;
     let view = bench.ended(&message).await;
     assert_eq!(view.deliveries[0].state, DeliveryState::Dead);
+    assert_eq!(lane.snapshot().pause, None);
+}
+
+/// A lane of two endpoints in turn, of which the first answers so.
+fn start_two(bench: &Bench, first: Reply, good: Reply, counts: Counts) -> Running {
+    let targets = [first, good].map(ScriptedTarget::always);
+    let mut params = params(bench, in_turn(&[&targets[0], &targets[1]]));
+    params.counts = counts;
+    params.retry.first = Duration::ZERO;
+    Running::start(params)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_is_asked_about_at_each_of_several_endpoints() {
+    let mut bench = Bench::new().await;
+    let refused = Reply::status(200).with_whole_body(b"{\"ok\": false}");
+    let good = Reply::status(200).with_whole_body(b"{\"ok\": true}");
+    let lane = start_two(&bench, refused, good, ok(Otherwise::Retry));
+    let messages = bench.accept(12).await;
+    bench.all_ended(&messages).await;
+    for message in &messages {
+        let outcome = bench.last_outcome(message);
+        assert_eq!(outcome.verdict, Verdict::Ended(End::Delivered));
+    }
+    assert_eq!(lane.endpoints(), [Ejected, Up]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_410_of_one_of_several_endpoints_sets_that_one_aside() {
+    let mut bench = Bench::new().await;
+    let counts = Counts {
+        rules: rules(&["2xx"], &["standard-webhooks"], &[], Otherwise::Retry),
+        body: None,
+    };
+    let lane = start_two(&bench, Reply::status(410), Reply::status(200), counts);
+    for _ in 0..4 {
+        let message = bench.accept_one().await;
+        bench.ended(&message).await;
+        let outcome = bench.last_outcome(&message);
+        assert_eq!(outcome.verdict, Verdict::Ended(End::Delivered));
+    }
+    assert_eq!(lane.endpoints(), [Ejected, Up]);
     assert_eq!(lane.snapshot().pause, None);
 }

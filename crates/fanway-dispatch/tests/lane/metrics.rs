@@ -2,7 +2,6 @@
 
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
-use prometheus_client::encoding::text::encode;
 
 use crate::bench::{Bench, millis, pass};
 
@@ -20,8 +19,7 @@ async fn attempts_are_counted_by_outcome() {
     let messages = bench.accept(5).await;
     bench.all_ended(&messages).await;
     pass(millis(1)).await;
-    let mut text = String::new();
-    encode(&mut text, &bench.registry).expect("a String takes all");
+    let text = bench.counted();
     for line in [
         r#"fanway_target_attempts_total{target="inventory",outcome="failed"} 1"#,
         r#"fanway_target_attempts_total{target="inventory",outcome="refused"} 1"#,

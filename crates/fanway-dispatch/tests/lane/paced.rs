@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use fanway_dispatch::Addresses;
 use fanway_target::{Answer, AttemptRequest, Captured, Exchange, Limits, Target};
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
@@ -142,7 +143,7 @@ async fn what_remains_is_spread_over_the_time_that_it_has_to_last() {
     let mut bench = Bench::new().await;
     let target = Counting::new(10, 60);
     let mut params = bench.params(&ScriptedTarget::always(Reply::hang()));
-    params.target = Arc::new(target.clone());
+    params.target = Addresses::One(Arc::new(target.clone()));
     params.concurrency = fixed(1);
     let _lane = Running::start(params);
     let messages = bench.accept(30).await;
@@ -160,7 +161,7 @@ async fn a_backlog_runs_into_no_429_once_the_target_is_known() {
     let mut bench = Bench::new().await;
     let target = Counting::new(100, 10);
     let mut params = bench.params(&ScriptedTarget::always(Reply::hang()));
-    params.target = Arc::new(target.clone());
+    params.target = Addresses::One(Arc::new(target.clone()));
     let _lane = Running::start(params);
     let messages = bench.accept(1000).await;
     bench.all_ended(&messages).await;

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fanway_dispatch::Addresses;
 use fanway_policy::breaker;
 use fanway_target::{Answer, AttemptRequest, Exchange, FailureKind, Target};
 use fanway_testkit::ScriptedTarget;
@@ -49,7 +50,7 @@ fn mood(rng: &mut StdRng) -> Reply {
 
 async fn start(bench: &Bench, target: &Watched) -> Running {
     let mut params = bench.params_after_restart(&target.target).await;
-    params.target = Arc::new(target.clone());
+    params.target = Addresses::One(Arc::new(target.clone()));
     params.concurrency = fixed(CONCURRENCY);
     params.rate = Some(rate(RATE.0, RATE.1));
     params.breaker = breaker::Params {

@@ -20,6 +20,7 @@ pub(crate) fn message(deliveries: &[DeliveryState]) -> MessageView {
         id: DeliveryId::first(id(), step),
         step: format!("step_{step}").parse().expect("a name"),
         target: "stock".parse().expect("a name"),
+        fallback_of: None,
         critical: true,
         state: *state,
         attempts: 0,

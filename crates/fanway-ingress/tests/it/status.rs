@@ -18,6 +18,7 @@ fn delivery(step: u16, target: &str, state: DeliveryState) -> DeliveryView {
         id: DeliveryId::first(id(), step),
         step: target.parse().expect("a name"),
         target: target.parse().expect("a name"),
+        fallback_of: None,
         critical: true,
         state,
         attempts: 0,

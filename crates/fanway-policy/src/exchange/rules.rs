@@ -103,8 +103,18 @@ pub struct Rules {
     named: StatusSet,
     is_silence_retried: bool,
     otherwise: Otherwise,
-    /// Whether 410 says that the target is gone, and not just what was asked for.
-    gone_disables: bool,
+    gone: Gone,
+}
+
+/// What a 410 says is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    /// What was asked for.
+    Resource,
+    /// The one of several addresses that has answered it.
+    Address,
+    /// The target.
+    Target,
 }
 
 impl Default for Rules {
@@ -136,7 +146,10 @@ impl Rules {
             retried: retried.collect(),
             is_silence_retried: params.on.iter().any(answers_silence),
             otherwise: params.otherwise,
-            gone_disables: is_webhook && !named.contains(410),
+            gone: match is_webhook && !named.contains(410) {
+                true => Gone::Target,
+                false => Gone::Resource,
+            },
             named,
         }
     }
@@ -145,9 +158,26 @@ impl Rules {
     #[must_use]
     pub fn never_disabling(self) -> Self {
         Self {
-            gone_disables: false,
+            gone: Gone::Resource,
             ..self
         }
+    }
+
+    /// The same for a target with several addresses: a 410 that would disable a target with one
+    /// says that this address is gone, and is worth another attempt, at another.
+    #[must_use]
+    pub fn of_several(self) -> Self {
+        let gone = match self.gone {
+            Gone::Target => Gone::Address,
+            Gone::Address | Gone::Resource => self.gone,
+        };
+        Self { gone, ..self }
+    }
+
+    /// Whether a status says that the one of several addresses that has answered it is gone.
+    #[must_use]
+    pub fn sets_aside(&self, status: u16) -> bool {
+        status == 410 && self.gone == Gone::Address
     }
 
     /// The statuses of a success.
@@ -183,7 +213,7 @@ impl Rules {
     }
 
     pub(super) fn is_retried(&self, status: u16) -> bool {
-        self.retried.contains(status)
+        self.retried.contains(status) || self.sets_aside(status)
     }
 
     pub(super) fn is_silence_retried(&self) -> bool {
@@ -191,7 +221,7 @@ impl Rules {
     }
 
     pub(super) fn gone_disables(&self) -> bool {
-        self.gone_disables
+        self.gone == Gone::Target
     }
 
     pub(super) fn otherwise(&self) -> Otherwise {

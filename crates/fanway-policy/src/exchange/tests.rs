@@ -89,6 +89,8 @@ fn a_410_disables_under_standard_webhooks_alone() {
     let webhooks = preset(StandardWebhooks);
     assert_eq!(class(410, &webhooks), Class::Gone);
     assert_eq!(class(410, &webhooks.never_disabling()), Class::Final);
+    assert_eq!(class(410, &preset(StandardWebhooks).of_several()), AGAIN);
+    assert_eq!(class(410, &preset(Transient).of_several()), Class::Final);
     let among_others = rules(&["409", "standard-webhooks"], &[]);
     assert_eq!(class(410, &among_others), Class::Gone);
 }

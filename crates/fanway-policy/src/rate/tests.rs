@@ -77,6 +77,19 @@ fn it_says_when_the_next_may_start() {
 }
 
 #[test]
+fn it_says_how_many_may_start() {
+    let now = Instant::now();
+    let mut rate = Rate::new(params(10, 3), now);
+    for left in (0..3).rev() {
+        assert_eq!(rate.left(now), left + 1);
+        let _token = rate.take(now).expect("one is left");
+        assert_eq!(rate.left(now), left);
+    }
+    assert_eq!(rate.left(now + Duration::from_millis(250)), 2);
+    assert_eq!(rate.left(now + Duration::from_secs(9)), 3);
+}
+
+#[test]
 fn an_attempt_that_is_not_made_gives_its_token_back() {
     let start = Instant::now();
     let mut rate = Rate::new(params(1, 5), start);

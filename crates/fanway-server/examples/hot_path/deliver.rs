@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use fanway_dispatch::lane::{DEFAULT_WINDOW, Params};
-use fanway_dispatch::{Clock, Counts, Lane, Metrics, Plans, Stopper, shutdown};
+use fanway_dispatch::{Addresses, Clock, Counts, Lane, Metrics, Plans, Stopper, shutdown};
 use fanway_policy::concurrency::Concurrency;
 use fanway_policy::{breaker, retry};
 use fanway_store::Store;
@@ -100,12 +100,13 @@ fn lane(store: &MemoryStore, plan: &Plan, sink: SocketAddr) -> Result<Lane, Fail
     let compiled = CompiledPlan::compile(plan).map_err(|mut errors| errors.swap_remove(0))?;
     let name = plan.steps[0].target.clone();
     let params = Params {
-        target: target(sink)?,
+        target: Addresses::One(target(sink)?),
         counts: Counts::default(),
         retry: retry::Params::default(),
         breaker: breaker::Params::default(),
         concurrency: Concurrency::Fixed(NonZeroUsize::MIN),
         rate: None,
+        fallback: None,
         control: Control::default(),
         trouble: Trouble::default(),
         window: DEFAULT_WINDOW,

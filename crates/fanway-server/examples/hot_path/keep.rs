@@ -128,6 +128,7 @@ async fn deliver(lane: &mut dyn Lane, message: MessageId) -> Result<(), Failure>
         spent: Duration::from_millis(1),
         status: Some(200),
         detail: None,
+        fallback: None,
     };
     lane.record(work, outcome, Hold::LetGo);
     Ok(())

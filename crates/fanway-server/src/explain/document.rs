@@ -190,6 +190,44 @@ pub struct Policy {
     pub rate: Option<Rate>,
     /// When all are held.
     pub breaker: Breaker,
+    /// Where they go, where the target has more than one address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Endpoints>,
+    /// The target that has deliveries while the breaker isn't closed, and those that are given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<TargetName>,
+    /// After how long without an answer one is made a second time, where that may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hedge_after: Option<String>,
+}
+
+/// The addresses of a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Endpoints {
+    /// Each with its weight; the request shows the first.
+    pub urls: Vec<(String, u32)>,
+    /// How one is chosen.
+    pub balance: &'static str,
+    /// Failures in a row after which one is left out.
+    pub eject_after: u32,
+    /// For how long, the first time.
+    pub eject_for: String,
+    /// The path of checks, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+}
+
+/// The checks of endpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// The path.
+    pub path: String,
+    /// How often.
+    pub interval: String,
+    /// Checks in a row that have to fail before an endpoint is left out.
+    pub unhealthy: u32,
+    /// Checks in a row that bring it back.
+    pub healthy: u32,
 }
 
 /// How many attempts may be in flight.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use fanway_config::Target;
+use fanway_config::{Reach, Target};
 use fanway_policy::concurrency;
 use fanway_policy::rate::Params;
 
-use super::{Bounds, Breaker, Concurrency, Policy, Rate, Retry, Success, Timeouts};
+use super::{
+    Bounds, Breaker, Concurrency, Endpoints, Health, Policy, Rate, Retry, Success, Timeouts,
+};
 
 const UNITS: [(&str, u128); 4] = [
     ("d", 86_400_000),
@@ -51,6 +53,12 @@ pub(super) fn of(target: &Target) -> Policy {
             open_for: written(breaker.open_for),
             probes: breaker.probes.get(),
         },
+        fallback: target.fallback.clone(),
+        endpoints: target.reach.as_ref().and_then(endpoints),
+        hedge_after: target
+            .reach
+            .as_ref()
+            .and_then(|reach| reach.hedge_after.map(written)),
     }
 }
 
@@ -81,6 +89,27 @@ fn rate(rate: &Params) -> Rate {
         limit: format!("{}/{unit}", rate.limit),
         burst: rate.burst.get(),
     }
+}
+
+/// The addresses, where there are more than one.
+fn endpoints(reach: &Reach) -> Option<Endpoints> {
+    if reach.endpoints.len() < 2 {
+        return None;
+    }
+    let urls = reach.endpoints.iter();
+    let urls = urls.map(|endpoint| (endpoint.url.as_str().to_owned(), endpoint.weight.get()));
+    Some(Endpoints {
+        urls: urls.collect(),
+        balance: reach.balance.as_str(),
+        eject_after: reach.eject.consecutive.get(),
+        eject_for: written(reach.eject.duration),
+        health: reach.health.as_ref().map(|health| Health {
+            path: health.path.clone(),
+            interval: written(health.interval),
+            unhealthy: health.params.unhealthy.get(),
+            healthy: health.params.healthy.get(),
+        }),
+    })
 }
 
 /// A duration as people write it: a whole number of the largest unit that it is a multiple of.

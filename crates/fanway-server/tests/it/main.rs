@@ -7,6 +7,7 @@ mod gateway;
 mod keys;
 mod notices;
 mod pace;
+mod reaching;
 mod refusals;
 mod reloading;
 mod secrets;

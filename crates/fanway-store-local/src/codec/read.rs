@@ -145,7 +145,7 @@ fn params(mut value: &[u8]) -> Option<Vec<(Box<str>, Box<str>)>> {
 fn read_outcome(record: &[u8]) -> Result<Outcome, Damage> {
     let (mut delivery, mut ruling) = (None, None);
     let (mut attempts, mut used, mut spent) = (0, 0, Duration::ZERO);
-    let (mut status, mut detail) = (None, None);
+    let (mut status, mut detail, mut fallback) = (None, None, None);
     let mut fields = Fields::new(record);
     while let Some(field) = fields.next()? {
         let (tag, value) = (field.tag, field.value);
@@ -155,6 +155,9 @@ fn read_outcome(record: &[u8]) -> Result<Outcome, Damage> {
             tag::PROGRESS => (attempts, used, spent) = progress(value).ok_or(Damage::Value(tag))?,
             tag::STATUS => status = Some(u16::from_le_bytes(array(tag, value)?)),
             tag::DETAIL => detail = Some(text(tag, value)?.into()),
+            tag::FALLBACK => {
+                fallback = Some(text(tag, value)?.parse().map_err(|_| Damage::Value(tag))?);
+            }
             other => pass_over(other)?,
         }
     }
@@ -169,6 +172,7 @@ fn read_outcome(record: &[u8]) -> Result<Outcome, Damage> {
         spent,
         status,
         detail,
+        fallback,
     })
 }
 

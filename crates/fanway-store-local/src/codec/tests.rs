@@ -54,6 +54,7 @@ fn outcome(verdict: Verdict) -> Outcome {
         spent: Duration::from_millis(90_000),
         status: Some(503),
         detail: Some("no room".into()),
+        fallback: None,
     }
 }
 
@@ -143,7 +144,7 @@ fn every_verdict_is_read_back() {
     let ends = [End::Delivered, End::Skipped, End::Cancelled]
         .into_iter()
         .chain(DeadReason::ALL.map(End::Dead));
-    let again = [AgainCause::Failed, AgainCause::Pushback, AgainCause::Probe];
+    let again = AgainCause::ALL;
     let verdicts = ends
         .map(Verdict::Ended)
         .chain(again.map(|cause| Verdict::Again { due, cause }));

@@ -146,6 +146,9 @@ fn write_outcome(outcome: &Outcome, out: &mut impl Out) {
     if let Some(detail) = &outcome.detail {
         put_field(out, tag::DETAIL, detail.as_bytes());
     }
+    if let Some(fallback) = &outcome.fallback {
+        put_field(out, tag::FALLBACK, fallback.as_str().as_bytes());
+    }
 }
 
 fn put_verdict(outcome: &Outcome, out: &mut impl Out) {

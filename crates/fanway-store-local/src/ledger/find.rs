@@ -48,7 +48,8 @@ pub(super) fn view(
     plan: &Arc<Plan>,
 ) -> Result<MessageView, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT d.step, d.item, d.run, t.name, d.state, d.attempts, d.status, d.at, d.due, d.reason, d.detail
+        "SELECT d.step, d.item, d.run, t.name, d.state, d.attempts, d.status, d.at, d.due, d.reason, d.detail,
+           (SELECT name FROM targets WHERE id = d.fallback_of)
          FROM deliveries d JOIN targets t ON t.id = d.target
          WHERE d.seq = ? ORDER BY d.step, d.item, d.run",
     )?;
@@ -85,6 +86,7 @@ fn delivery(row: &Row<'_>, message: MessageId, plan: &Plan) -> Result<DeliveryVi
         id,
         step: step.name.clone(),
         target: row::target(row, 3)?,
+        fallback_of: row::optional_target(row, 11)?,
         critical: step.critical,
         state,
         attempts,

@@ -1,12 +1,13 @@
 //! Ended messages in a compact form: one row each.
 //!
 //! `history.deliveries` has, for each delivery, as LEB128 numbers: its step; its state, 16 more
-//! where item and run follow, 32 more for a cancelled one that may have been sent; those two;
+//! where item and run follow, 32 more for a cancelled one that may have been sent, 64 more where a
+//! fallback had it; those two, or the length and the name of the fallback behind them;
 //! attempts; the last status code, or 0; milliseconds from the message's acceptance to its end; for
 //! a dead one the reason's number.
 
 use fanway_store::lookup::{DeliveryView, MessageView};
-use fanway_types::{DeliveryId, DeliveryState, MessageId, Plan, Timestamp};
+use fanway_types::{DeliveryId, DeliveryState, MessageId, Plan, TargetName, Timestamp};
 use rusqlite::Connection;
 
 use super::state::{message, message_number, number, reason, reason_number, shown};
@@ -16,6 +17,7 @@ use crate::codec::{put_varint, take_varint};
 
 const HAS_ADDRESS: u64 = 16;
 const IS_UNSURE: u64 = 32;
+const HAS_FALLBACK: u64 = 64;
 
 /// A row to be.
 pub(super) struct Ended<'a> {
@@ -51,6 +53,9 @@ fn write(delivery: &DeliveryView, received_at: Timestamp, out: &mut Vec<u8>) {
     {
         state += IS_UNSURE;
     }
+    if delivery.fallback_of.is_some() {
+        state += HAS_FALLBACK;
+    }
     put_varint(out, u64::from(id.step));
     if (id.item, id.run) == (0, 0) {
         put_varint(out, state);
@@ -58,6 +63,11 @@ fn write(delivery: &DeliveryView, received_at: Timestamp, out: &mut Vec<u8>) {
         put_varint(out, state + HAS_ADDRESS);
         put_varint(out, u64::from(id.item));
         put_varint(out, u64::from(id.run));
+    }
+    if delivery.fallback_of.is_some() {
+        let name = delivery.target.as_str().as_bytes();
+        put_varint(out, name.len() as u64);
+        out.extend_from_slice(name);
     }
     put_varint(out, u64::from(delivery.attempts));
     put_varint(out, u64::from(delivery.status.unwrap_or(0)));
@@ -120,6 +130,11 @@ fn read(mut bytes: &[u8], message: MessageId, plan: &Plan) -> Option<Vec<Deliver
             id.item = u32::try_from(next()?).ok()?;
             id.run = u16::try_from(next()?).ok()?;
         }
+        let fallback = match flags & HAS_FALLBACK {
+            0 => None,
+            _ => Some(take_name(&mut bytes)?),
+        };
+        let mut next = || take_varint(&mut bytes);
         let attempts = u32::try_from(next()?).ok()?;
         let status = u16::try_from(next()?).ok()?;
         let at = Timestamp::from_millis(message.timestamp().as_millis().checked_add(next()?)?);
@@ -134,7 +149,8 @@ fn read(mut bytes: &[u8], message: MessageId, plan: &Plan) -> Option<Vec<Deliver
         deliveries.push(DeliveryView {
             id,
             step: step.name.clone(),
-            target: step.target.clone(),
+            fallback_of: fallback.is_some().then(|| step.target.clone()),
+            target: fallback.unwrap_or_else(|| step.target.clone()),
             critical: step.critical,
             state,
             attempts,
@@ -146,4 +162,12 @@ fn read(mut bytes: &[u8], message: MessageId, plan: &Plan) -> Option<Vec<Deliver
         });
     }
     Some(deliveries)
+}
+
+/// Takes a target's name off the front.
+fn take_name(bytes: &mut &[u8]) -> Option<TargetName> {
+    let length = usize::try_from(take_varint(bytes)?).ok()?;
+    let (name, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    str::from_utf8(name).ok()?.parse().ok()
 }

@@ -2,6 +2,7 @@
 
 use fanway_types::{DeliveryId, Direction, MessageId, Plan, Step, TargetName};
 use rusqlite::Row;
+use rusqlite::types::ValueRef;
 
 use super::Error;
 
@@ -27,6 +28,14 @@ pub(super) fn step(plan: &Plan, delivery: DeliveryId) -> Result<&Step, Error> {
         table: "deliveries",
         what: "a step that isn't in the plan",
     })
+}
+
+/// A target's name, where there is one.
+pub(super) fn optional_target(row: &Row<'_>, column: usize) -> Result<Option<TargetName>, Error> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => target(row, column).map(Some),
+    }
 }
 
 /// A target's name.

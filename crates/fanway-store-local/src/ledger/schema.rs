@@ -116,9 +116,11 @@ CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NUL
 CREATE INDEX audit_at ON audit (at);
 ";
 
-/// `troubles` has what lanes have learnt of their targets that isn't well.
+/// `troubles` has what lanes have learnt of their targets that isn't well. `deliveries.fallback_of`
+/// is the target of the delivery's step, where a fallback has it: then `target` is that one.
 const THIRD: &str = "
 CREATE TABLE troubles (target TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
+ALTER TABLE deliveries ADD COLUMN fallback_of INTEGER REFERENCES targets;
 ";
 
 /// Pages that a connection keeps in memory, in KiB.

@@ -29,6 +29,7 @@ fn outcome(number: u8, verdict: Verdict) -> Record {
         spent: Duration::ZERO,
         status: None,
         detail: None,
+        fallback: None,
     })
 }
 

@@ -263,6 +263,7 @@ fn outcome(work: &Work, verdict: Verdict) -> Outcome {
         spent: progress.spent,
         status: Some(200),
         detail: None,
+        fallback: None,
     }
 }
 

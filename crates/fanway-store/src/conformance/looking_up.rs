@@ -30,6 +30,7 @@ pub async fn a_message_is_found_as_soon_as_it_is_accepted<E: Engine>() {
                 id: DeliveryId::first(id, index),
                 step: step.name.clone(),
                 target: step.target.clone(),
+                fallback_of: None,
                 critical: step.critical,
                 state: DeliveryState::Pending,
                 attempts: 0,

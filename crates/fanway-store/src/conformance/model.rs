@@ -23,7 +23,6 @@ pub(super) struct Model {
 }
 
 pub(super) struct Delivery {
-    pub(super) target: TargetName,
     /// Its place in the order of acceptance.
     number: usize,
     /// What was recorded of it, the latest last. A crash may take back all but the first.
@@ -43,16 +42,23 @@ pub(super) enum With {
 }
 
 /// A delivery as it was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Recorded {
+    /// Who has it.
+    target: TargetName,
     state: DeliveryState,
     due: Option<Timestamp>,
     progress: Progress,
 }
 
 impl Delivery {
-    fn last(&self) -> Recorded {
-        *self.recorded.last().expect("it begins with one")
+    fn last(&self) -> &Recorded {
+        self.recorded.last().expect("it begins with one")
+    }
+
+    /// The target that has it.
+    pub(super) fn target(&self) -> &TargetName {
+        &self.last().target
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -68,7 +74,7 @@ impl Delivery {
 impl Recorded {
     fn fits(&self, view: &DeliveryView) -> bool {
         let attempts = self.progress.attempts;
-        (self.state, attempts) == (view.state, view.attempts)
+        (self.state, attempts, &self.target) == (view.state, view.attempts, &view.target)
             && (self.due == view.due || self.state.has_ended())
     }
 }
@@ -97,12 +103,12 @@ impl Model {
         }
         for (step, index) in plan.steps.iter().zip(0..) {
             let recorded = Recorded {
+                target: step.target.clone(),
                 state: DeliveryState::Pending,
                 due: message.due(),
                 progress: Progress::default(),
             };
             let delivery = Delivery {
-                target: step.target.clone(),
                 number: self.order.len(),
                 recorded: vec![recorded],
                 with: With::Store,
@@ -117,7 +123,7 @@ impl Model {
     pub(super) fn of(&self, target: &TargetName, with: With) -> Vec<DeliveryId> {
         let of_target = self.deliveries.iter();
         let of_target =
-            of_target.filter(|(_, known)| known.target == *target && known.with == with);
+            of_target.filter(|(_, known)| known.target() == target && known.with == with);
         of_target.map(|(id, _)| *id).collect()
     }
 
@@ -126,7 +132,7 @@ impl Model {
         let of_target = self
             .deliveries
             .values()
-            .filter(|known| known.target == *target);
+            .filter(|known| known.target() == target);
         of_target.filter(|known| known.is_available(now)).count()
     }
 
@@ -137,8 +143,8 @@ impl Model {
             let id = work.delivery;
             let known = self.deliveries.get_mut(&id);
             let known = known.unwrap_or_else(|| panic!("{id} was never accepted"));
-            let last = known.last();
-            assert_eq!(known.target, *target, "{id} went to the wrong lane");
+            let last = known.last().clone();
+            assert_eq!(last.target, *target, "{id} went to the wrong lane");
             assert_eq!(
                 known.with,
                 With::Store,
@@ -167,7 +173,7 @@ impl Model {
 
     fn earlier_fresh(&self, target: &TargetName, than: (usize, u16)) -> Option<DeliveryId> {
         let waiting = self.deliveries.iter().find(|(id, known)| {
-            known.target == *target
+            known.target() == target
                 && known.with == With::Store
                 && known.last().due.is_none()
                 && (known.number, id.step) < than
@@ -191,7 +197,10 @@ impl Model {
             used: outcome.used,
             spent: outcome.spent,
         };
+        let target = outcome.fallback.clone();
+        let target = target.unwrap_or_else(|| known.target().clone());
         known.recorded.push(Recorded {
+            target,
             state,
             due,
             progress,
@@ -215,6 +224,7 @@ impl Model {
             spent: progress.spent,
             status: None,
             detail: None,
+            fallback: None,
         }
     }
 
@@ -225,11 +235,12 @@ impl Model {
         let unfinished = of_message
             .filter(|(delivery, known)| delivery.message == id && known.with != With::Nobody);
         for (delivery, known) in unfinished {
-            known.recorded.push(Recorded {
+            let cancelled = Recorded {
                 state: DeliveryState::Cancelled,
                 due: None,
-                ..known.last()
-            });
+                ..known.last().clone()
+            };
+            known.recorded.push(cancelled);
             if known.with == With::Lane {
                 with_lanes.push(*delivery);
             } else {
@@ -242,7 +253,7 @@ impl Model {
     /// A target's lane has gone: the store has what it held.
     pub(super) fn drop_lane(&mut self, target: &TargetName) {
         let held = self.deliveries.values_mut();
-        for known in held.filter(|known| known.target == *target && known.with == With::Lane) {
+        for known in held.filter(|known| known.target() == target && known.with == With::Lane) {
             known.with = With::Store;
         }
     }
@@ -250,7 +261,7 @@ impl Model {
     /// All that was recorded is durable.
     pub(super) fn settle(&mut self) {
         for known in self.deliveries.values_mut() {
-            known.recorded = vec![known.last()];
+            known.recorded = vec![known.last().clone()];
         }
     }
 

@@ -348,6 +348,7 @@ fn outcome(work: &Work, verdict: Verdict, at: Timestamp) -> Outcome {
         spent: work.progress.spent + Duration::from_millis(250),
         status: Some(503),
         detail: Some("out of order".into()),
+        fallback: None,
     }
 }
 

@@ -7,7 +7,8 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use fanway_types::{
-    ByteCount, DeliveryId, DeliveryState, End, Message, MessageId, Plan, TargetName, Verdict,
+    AgainCause, ByteCount, DeliveryId, DeliveryState, End, Message, MessageId, Outcome, Plan,
+    TargetName, Verdict,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -32,6 +33,8 @@ struct Weights {
     change_lane: u32,
     crash: u32,
     cancel: u32,
+    /// How many of a hundred outcomes give a delivery to the other target.
+    fall_back: u32,
 }
 
 const STEADY: Weights = Weights {
@@ -45,6 +48,7 @@ const STEADY: Weights = Weights {
     change_lane: 0,
     crash: 0,
     cancel: 0,
+    fall_back: 0,
 };
 
 /// Lanes that take too little for a while, fall behind, and catch up.
@@ -90,6 +94,18 @@ pub async fn crashes_between_cancels<E: Engine>() {
         ..STEADY
     };
     run::<E>(weights, 40..46).await;
+}
+
+/// Deliveries that go to another target and back again, with all of it.
+pub async fn what_falls_back_between_all_of_it<E: Engine>() {
+    let weights = Weights {
+        change_lane: 1,
+        crash: 1,
+        cancel: 2,
+        fall_back: 30,
+        ..STEADY
+    };
+    run::<E>(weights, 50..56).await;
 }
 
 async fn run<E: Engine>(weights: Weights, seeds: std::ops::Range<u64>) {
@@ -142,6 +158,7 @@ impl<E: Engine> Schedule<E> {
             change_lane,
             crash,
             cancel,
+            fall_back,
         } = weights;
         let of_lanes = take + record + change_lane + cancel;
         let all = accept + repeat + turn_clock + look_up + settle + crash + of_lanes;
@@ -158,7 +175,7 @@ impl<E: Engine> Schedule<E> {
         } else if is(take) {
             self.take().await;
         } else if is(record) {
-            self.record();
+            self.record(fall_back);
         } else if is(turn_clock) {
             let millis = self.rng.random_range(1..40);
             self.rig.turn_clock(Duration::from_millis(millis));
@@ -245,7 +262,7 @@ impl<E: Engine> Schedule<E> {
     }
 
     /// Records something of deliveries that a lane holds, and sometimes of one that has ended.
-    fn record(&mut self) {
+    fn record(&mut self, fall_back: u32) {
         let now = self.rig.now();
         for target in TARGETS.map(name) {
             let mut held = self.model.of(&target, With::Lane);
@@ -254,7 +271,9 @@ impl<E: Engine> Schedule<E> {
                 held.extend(ended.filter(|id| self.works.contains_key(id)));
             }
             for id in held {
-                if self.rng.random_bool(0.5) {
+                if self.rng.random_ratio(fall_back, 100) {
+                    self.fall_back(&target, id);
+                } else if self.rng.random_bool(0.5) {
                     let again = self.rng.random_bool(0.5);
                     let due =
                         now.saturating_add(Duration::from_millis(self.rng.random_range(0..60)));
@@ -266,6 +285,26 @@ impl<E: Engine> Schedule<E> {
                 }
             }
         }
+    }
+
+    /// Gives a delivery to the other target.
+    fn fall_back(&mut self, target: &TargetName, id: DeliveryId) {
+        let Some(lane) = self.lanes.get_mut(target) else {
+            return;
+        };
+        let now = self.rig.now();
+        let verdict = Verdict::Again {
+            due: now,
+            cause: AgainCause::Fallback,
+        };
+        let other = TARGETS.map(name).into_iter().find(|other| other != target);
+        let outcome = Outcome {
+            used: 0,
+            fallback: other,
+            ..self.model.outcome(id, verdict, now)
+        };
+        self.model.record(&outcome, Hold::LetGo);
+        lane.record(&self.works[&id], outcome, Hold::LetGo);
     }
 
     fn record_one(&mut self, target: &TargetName, id: DeliveryId, verdict: Verdict, hold: Hold) {
@@ -301,7 +340,7 @@ impl<E: Engine> Schedule<E> {
         for id in told {
             let ends = [End::Cancelled, End::Delivered];
             let end = ends[self.rng.random_range(0..ends.len())];
-            let target = self.plan.steps[usize::from(id.step)].target.clone();
+            let target = self.model.deliveries[&id].target().clone();
             self.record_one(&target, id, Verdict::Ended(end), Hold::LetGo);
         }
     }

@@ -9,6 +9,7 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use super::upload::Progress;
+use crate::Begun;
 
 /// How long an attempt may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +36,26 @@ pub(super) enum Elapsed {
 pub(super) struct Clock<'a> {
     timer: Pin<&'a mut Sleep>,
     whole: Instant,
+    /// Who wants to know when the answer begins, where somebody does.
+    begun: Option<Begun>,
 }
 
 impl<'a> Clock<'a> {
     /// A clock whose whole time is up when `timer` is.
-    pub(super) fn new(timer: Pin<&'a mut Sleep>) -> Self {
+    pub(super) fn new(timer: Pin<&'a mut Sleep>, begun: Option<Begun>) -> Self {
         let whole = timer.deadline();
-        Self { timer, whole }
+        Self {
+            timer,
+            whole,
+            begun,
+        }
+    }
+
+    /// The answer's head is there.
+    pub(super) fn note_begin(&self) {
+        if let Some(begun) = &self.begun {
+            begun.note();
+        }
     }
 
     /// When the whole time is up.
@@ -112,7 +126,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn work_that_is_never_idle_is_cut_off() {
         let timer = pin!(sleep(Duration::from_secs(1)));
-        let mut clock = Clock::new(timer);
+        let mut clock = Clock::new(timer, None);
         let whole = clock.whole();
         let end = clock.until(whole, async {
             loop {

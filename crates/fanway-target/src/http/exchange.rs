@@ -82,6 +82,7 @@ impl Inner {
             }
             Err(failure) => return Err(self.named(failure).into()),
         };
+        clock.note_begin();
         let mut drain = Drain::new(head.status, std::mem::take(&mut head.noted), capture);
         let in_time = clock
             .until(clock.whole(), connection.drain(&request, head, &mut drain))
@@ -120,6 +121,7 @@ impl Inner {
             self.timed_out(elapsed)
         })?;
         let (head, body) = head.map_err(|failure| self.named(failure))?.into_parts();
+        clock.note_begin();
         let mut drain = Drain::new(head.status, noted(&head.headers), capture);
         // A body that isn't there in time is refused with its stream, and the answer stands.
         let _in_time = clock

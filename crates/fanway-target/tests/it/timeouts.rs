@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanway_target::http::{HttpTarget, Params, Timeouts};
-use fanway_target::{Answer, FailureKind, Sent, Target};
+use fanway_target::{Answer, Begun, FailureKind, Sent, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio::time::advance;
@@ -50,6 +50,26 @@ async fn nothing_is_over_before_its_time() {
     advance(FIRST_BYTE - Duration::from_millis(1)).await;
     settle().await;
     taken.write(OK).await;
+    expect_status(&running.await.expect("an answer"), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_has_begun_when_its_head_is_there() {
+    let _time = StandingTime::new();
+    let peer = Peer::bind().await;
+    let target = peer.target();
+    let begun = Begun::default();
+    let running = spawn(target.attempt_noting(get(""), begun.clone()));
+    let mut taken = peer.accept().await;
+    taken.request().await;
+    settle().await;
+    assert!(!begun.is_noted());
+    taken
+        .write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no")
+        .await;
+    settle().await;
+    assert!(begun.is_noted() && !running.is_finished());
+    taken.write("k").await;
     expect_status(&running.await.expect("an answer"), 200);
 }
 

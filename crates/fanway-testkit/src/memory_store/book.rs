@@ -57,8 +57,10 @@ struct Delivery {
     run: Run,
     /// Its place in the order of acceptance.
     number: u64,
-    /// Its step, whose target has its name of today.
+    /// Its step, whose target is the one that has it, by its name of today.
     step: Step,
+    /// The step's own, where a fallback has it.
+    fallback_of: Option<TargetName>,
     state: DeliveryState,
     progress: Progress,
     due: Option<Timestamp>,
@@ -187,6 +189,7 @@ impl Book {
             run,
             number: self.made,
             step,
+            fallback_of: None,
             state: DeliveryState::Pending,
             progress: Progress::default(),
             due,
@@ -234,6 +237,8 @@ impl Book {
 
     fn keep(&mut self, outcome: Outcome, hold: Hold) {
         let (id, at) = (outcome.delivery, outcome.at);
+        let fallback = outcome.fallback.as_ref();
+        let fallback = fallback.map(|target| self.name_of_today(target));
         let delivery = self.deliveries.get_mut(&id).expect("a known delivery");
         if delivery.state.has_ended() {
             return;
@@ -251,6 +256,12 @@ impl Book {
             Verdict::Again { due, .. } => (DeliveryState::Retrying, Some(due)),
         };
         delivery.last = Some(outcome.clone());
+        if let Some(fallback) = fallback {
+            let before = std::mem::replace(&mut delivery.step.target, fallback);
+            delivery.fallback_of.get_or_insert(before);
+        }
+        let queue = self.queues.entry(delivery.step.target.clone());
+        let queue = queue.or_default();
         let has_ended = delivery.state.has_ended();
         delivery.held = hold == Hold::Keep && !has_ended;
         match delivery.held {

@@ -1,8 +1,8 @@
 //! An explanation as a person reads it.
 
 use fanway_server::explain::{
-    Body, Breaker, Checked, Concurrency, Explained, Notices, Outgoing, Policy, Problem, Said, Step,
-    Success, Terms, Tried, Who,
+    Body, Breaker, Checked, Concurrency, Endpoints, Explained, Notices, Outgoing, Policy, Problem,
+    Said, Step, Success, Terms, Tried, Who,
 };
 use fanway_types::TargetName;
 use serde_json::Value;
@@ -160,6 +160,13 @@ fn policy(policy: &Policy) -> Vec<String> {
             breaker.probes
         ),
     ]);
+    lines.extend(policy.endpoints.as_ref().map(endpoints));
+    lines.extend(policy.fallback.as_ref().map(|fallback| {
+        format!("fallback: {fallback}, while the breaker isn't closed and for what is given up")
+    }));
+    lines.extend(policy.hedge_after.as_ref().map(|after| {
+        format!("hedged: after {after} without an answer, one in ten attempts at most")
+    }));
     lines
 }
 
@@ -196,6 +203,30 @@ fn slow(breaker: &Breaker) -> String {
     };
     let share = breaker.slow_ratio * 100.0;
     format!(", or {share:.0} % of them that take {slow} or longer")
+}
+
+fn endpoints(endpoints: &Endpoints) -> String {
+    let url = |(url, weight): &(String, u32)| match weight {
+        1 => one_line(url),
+        weight => format!("{} ({weight} times as often)", one_line(url)),
+    };
+    let urls: Vec<String> = endpoints.urls.iter().map(url).collect();
+    let checks = endpoints
+        .health
+        .as_ref()
+        .map_or_else(String::new, |health| {
+            format!(
+                ", or while {} fails, checked every {}",
+                health.path, health.interval
+            )
+        });
+    format!(
+        "endpoints: {} by {}; one is left out for {} after {} failures in a row{checks}",
+        urls.join(", "),
+        endpoints.balance,
+        endpoints.eject_for,
+        endpoints.eject_after
+    )
 }
 
 fn outgoing(request: &Outgoing) -> String {

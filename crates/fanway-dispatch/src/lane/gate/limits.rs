@@ -103,6 +103,13 @@ impl Limits {
         self.rate.as_mut()?.take(now.into_std())
     }
 
+    /// How many attempts the rate allows now.
+    pub(super) fn left(&self, now: Instant) -> usize {
+        self.rate.as_ref().map_or(usize::MAX, |rate| {
+            usize::try_from(rate.left(now.into_std())).unwrap_or(usize::MAX)
+        })
+    }
+
     /// Takes back the token of an attempt that wasn't made.
     pub(super) fn give_back(&mut self, token: Option<Token>) {
         if let (Some(rate), Some(token)) = (&mut self.rate, token) {
@@ -155,6 +162,23 @@ impl Gate {
     /// How many attempts may be in flight.
     pub(in super::super) fn concurrency(&self) -> usize {
         self.limits.concurrency()
+    }
+
+    /// How many attempts may start beside those that have a pass: none unless all is well.
+    pub(in super::super) fn allowed_beside(&self, now: Instant) -> usize {
+        if !self.lets_all_through() || self.pushed_back_until(now).is_some() || self.is_paced(now) {
+            return 0;
+        }
+        let spread = if self.pace.is_free() { usize::MAX } else { 1 };
+        self.limits.left(now).min(spread)
+    }
+
+    /// An attempt has started beside those that have a pass: it is had back by nobody, and takes
+    /// of the limits as they do.
+    pub(in super::super) fn take_beside(&mut self, now: Instant) {
+        self.pace.beside(now.into_std());
+        // Nobody gives it back.
+        let _token = self.limits.take(now);
     }
 
     /// What keeps attempts from being made, or from being more than `in_flight`, where it is a limit.

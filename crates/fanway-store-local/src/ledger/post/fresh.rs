@@ -156,7 +156,17 @@ impl Writing<'_> {
         last: Option<&Outcome>,
     ) -> Result<(), Error> {
         let view = &fresh.view.deliveries[usize::from(step)];
-        let target = self.target(&view.target, fresh.seq)?;
+        let fallback_of = view.fallback_of.as_ref();
+        let fallback_of = fallback_of
+            .map(|name| self.target(name, fresh.seq))
+            .transpose()?;
+        // A fallback's name is of the time at which it was told to take it.
+        let told = if fallback_of.is_some() {
+            fresh.ended_by
+        } else {
+            fresh.seq
+        };
+        let target = self.target(&view.target, told)?;
         let due = match last.map(|last| last.verdict) {
             Some(Verdict::Again { due, .. }) => Some(due),
             Some(Verdict::Ended(_)) => None,
@@ -174,9 +184,9 @@ impl Writing<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO deliveries (seq, step, item, run, target, plan, plan_step, state, due, attempts, used,
-                 spent, at, status, reason, detail) VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 spent, at, status, reason, detail, fallback_of) VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
-            .execute((
+            .execute(rusqlite::params![
                 fresh.seq.cast_signed(),
                 step,
                 target,
@@ -191,7 +201,8 @@ impl Writing<'_> {
                 view.status,
                 view.reason.map(reason_number),
                 view.detail.as_deref(),
-            ))?;
+                fallback_of,
+            ])?;
         Ok(())
     }
 }

@@ -58,7 +58,7 @@ impl Writing<'_> {
         }
         let mut last = None;
         for (position, outcome) in outcomes {
-            let Some(plan) = self.update(row.seq, outcome)? else {
+            let Some(plan) = self.update(*position, row.seq, outcome)? else {
                 continue;
             };
             match outcome.verdict {
@@ -160,20 +160,27 @@ impl Writing<'_> {
 
     /// Brings a delivery up to date, and returns its plan's number; `None` where it has ended
     /// before. One that was called off stays so until it ends.
-    fn update(&mut self, seq: i64, outcome: &Outcome) -> Result<Option<i64>, Error> {
+    fn update(&mut self, position: u64, seq: i64, outcome: &Outcome) -> Result<Option<i64>, Error> {
         let (state, due, reason) = match outcome.verdict {
             Verdict::Ended(End::Dead(reason)) => (delivery::DEAD, None, Some(reason)),
             Verdict::Ended(end) => (number(DeliveryState::from(end)), None, None),
             Verdict::Again { due, .. } => (delivery::SCHEDULED, Some(due), None),
         };
         let id = outcome.delivery;
+        let fallback = outcome.fallback.as_ref();
+        let fallback = fallback
+            .map(|name| self.target(name, position))
+            .transpose()?;
         let updated: Option<(i64, i64)> = self
             .connection
             .prepare_cached(
-                "UPDATE deliveries SET state = iif(state = 7 AND ?1 = 1, 7, ?1), due = ?,
-                 attempts = max(attempts, ?), used = ?, spent = ?, at = ?,
-                 status = coalesce(?, status), reason = ?, detail = ?
-                 WHERE seq = ? AND step = ? AND item = ? AND run = ? AND state IN (0, 1, 7) RETURNING target, plan",
+                "UPDATE deliveries SET state = iif(state = 7 AND ?1 = 1, 7, ?1), due = ?2,
+                 attempts = max(attempts, ?3), used = ?4, spent = ?5, at = ?6,
+                 status = coalesce(?7, status), reason = ?8, detail = ?9,
+                 fallback_of = iif(?10 IS NULL, fallback_of, coalesce(fallback_of, target)),
+                 target = coalesce(?10, target)
+                 WHERE seq = ?11 AND step = ?12 AND item = ?13 AND run = ?14 AND state IN (0, 1, 7)
+                 RETURNING target, plan",
             )?
             .query_row(
                 rusqlite::params![
@@ -186,6 +193,7 @@ impl Writing<'_> {
                     outcome.status,
                     reason.map(reason_number),
                     outcome.detail.as_deref(),
+                    fallback,
                     seq,
                     id.step,
                     id.item,

@@ -42,6 +42,7 @@ fn dead_letter(number: u8) -> [Record; 2] {
         spent: Duration::ZERO,
         status: None,
         detail: None,
+        fallback: None,
     };
     [Record::Message(Arc::new(message)), Record::Outcome(outcome)]
 }

@@ -155,6 +155,7 @@ impl Book {
             spent: delivery.progress.spent,
             status: last.and_then(|last| last.status),
             detail: detail.or_else(|| last?.detail.clone()),
+            fallback: None,
         };
         self.keep(outcome, Hold::LetGo);
     }

@@ -58,6 +58,7 @@ impl Delivery {
             id,
             step: self.step.name.clone(),
             target: self.step.target.clone(),
+            fallback_of: self.fallback_of.clone(),
             critical: self.step.critical,
             state: self.state,
             attempts: self.progress.attempts,
