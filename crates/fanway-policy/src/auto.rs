@@ -10,7 +10,7 @@
 //! - Windows are counted in answers, about one round trip of all that may be in flight, and stand
 //!   for their median, so that stray slow answers say nothing.
 //! - The latency to compare with is measured, and not the average of the last while, which follows a
-//!   queue that builds up slowly: each [`LOOK_EVERY`] windows, for about two, half of the limit is
+//!   queue that builds up slowly: each hundred windows, for about two, half of the limit is
 //!   used. If that changes nothing, it is the target that has become slower.
 //! - Failures lower it too: by a tenth after each window in which more than a tenth failed.
 

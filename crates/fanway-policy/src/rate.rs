@@ -6,7 +6,7 @@
 //!
 //! An attempt that wasn't made gives its token back: from then on all is as if it had never been
 //! taken. A bucket that was full again in the meantime is no fuller by that, or the promise would
-//! not hold. Of the last [`LOG`] tokens it is known what that means; older ones are lost.
+//! not hold. Of the last 1,024 tokens it is known what that means; older ones are lost.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;

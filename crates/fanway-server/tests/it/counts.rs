@@ -48,7 +48,7 @@ fn one(address: SocketAddr, more: &str) -> String {
 async fn an_answer_is_a_success_when_its_body_says_so() {
     let folder = folder();
     let (address, script) = scripted(&[
-        "HTTP/1.1 200 OK\r\ncontent-length: 30\r\n\r\n{\"ok\": false, \"error\": \"busy\"}",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 30\r\n\r\n{\"ok\": false, \"error\": \"busy\"}",
         "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"ok\": true}",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\n{\"ok\":\r\n",
         "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<html>maintenance</html>",
