@@ -133,6 +133,7 @@ fn step(name: &str, target: TargetName) -> Step {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        order: None,
         origin: None,
     }
 }
@@ -226,6 +227,7 @@ mod tests {
             target: "inventory".parse().expect("a name"),
             critical: true,
             state: DeliveryState::Dead,
+            in_line: false,
             attempts: 3,
             status: Some(422),
             at: Some(at),

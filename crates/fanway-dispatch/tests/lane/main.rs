@@ -6,6 +6,7 @@ mod cancel;
 mod control;
 mod credentials;
 mod expiry;
+mod keys;
 mod metrics;
 mod order;
 mod pushback;

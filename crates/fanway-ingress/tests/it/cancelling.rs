@@ -22,6 +22,7 @@ pub(crate) fn message(deliveries: &[DeliveryState]) -> MessageView {
         target: "stock".parse().expect("a name"),
         critical: true,
         state: *state,
+        in_line: false,
         attempts: 0,
         status: None,
         at: None,

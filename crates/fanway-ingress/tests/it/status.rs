@@ -20,6 +20,7 @@ fn delivery(step: u16, target: &str, state: DeliveryState) -> DeliveryView {
         target: target.parse().expect("a name"),
         critical: true,
         state,
+        in_line: false,
         attempts: 0,
         status: None,
         at: None,

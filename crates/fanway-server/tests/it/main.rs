@@ -5,6 +5,7 @@ mod dead;
 mod gateway;
 mod keys;
 mod notices;
+mod ordering;
 mod refusals;
 mod reloading;
 mod secrets;

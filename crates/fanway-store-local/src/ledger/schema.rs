@@ -13,7 +13,7 @@ use super::Error;
 
 /// What brings a ledger from one version of the schema to the next; `PRAGMA user_version` has the
 /// one of a file. A step is never changed once it has been released.
-const STEPS: [&str; 2] = [FIRST, SECOND];
+const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// Messages that haven't ended, or whose bodies are kept, are in `messages` with their
 /// `deliveries`; `seq` is the position in the journal just behind the message's record, and so
@@ -114,6 +114,24 @@ CREATE TABLE controls (target TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWI
 
 CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, json TEXT NOT NULL);
 CREATE INDEX audit_at ON audit (at);
+";
+
+/// `deliveries.order_key` is there while a delivery is in its line: until it has ended, and as long
+/// as it blocks its key. `doomed` has the keys of which those that were accepted before the position
+/// `until` are to be dead letters.
+const THIRD: &str = "
+ALTER TABLE deliveries ADD COLUMN order_key BLOB;
+CREATE INDEX deliveries_turn ON deliveries (target, order_key)
+    WHERE order_key IS NOT NULL AND state <> 8;
+CREATE INDEX deliveries_in_line ON deliveries (target, order_key, seq, step, item, run)
+    WHERE order_key IS NOT NULL AND state = 8;
+
+CREATE TABLE doomed (
+    target INTEGER NOT NULL REFERENCES targets,
+    order_key BLOB NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (target, order_key)
+) WITHOUT ROWID;
 ";
 
 /// Pages that a connection keeps in memory, in KiB.

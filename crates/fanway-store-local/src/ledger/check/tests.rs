@@ -88,6 +88,22 @@ fn each_row_that_makes_no_sense_is_found() {
             "1 audit records that can't be read",
         ),
         (
+            "UPDATE deliveries SET order_key = x'01' WHERE seq = 2",
+            "1 order keys that can't be read",
+        ),
+        (
+            "UPDATE deliveries SET state = 8 WHERE seq = 2",
+            "1 deliveries in line without an order key",
+        ),
+        (
+            "UPDATE deliveries SET order_key = zeroblob(16), state = 2 WHERE seq = 1",
+            "1 deliveries in a line that they should have left",
+        ),
+        (
+            "UPDATE deliveries SET order_key = zeroblob(16), state = 8 WHERE seq = 2",
+            "1 lines in which nobody has the turn",
+        ),
+        (
             "UPDATE meta SET value = 4 WHERE key = 'backlog'",
             "the backlog is noted as 4 bytes and is 3",
         ),
@@ -102,7 +118,7 @@ fn a_ledger_of_a_later_release_is_neither_opened_nor_checked() {
     let dir = tempfile::tempdir().expect("the system gives temporary folders");
     let path = dir.path().join("ledger");
     let ledger = open_writer(&path).expect("the folder is empty");
-    let later = ledger.pragma_update(None, "user_version", 3);
+    let later = ledger.pragma_update(None, "user_version", 4);
     later.expect("the file can be written");
     drop(ledger);
     let found = [open_writer(&path).map(|_| ()), check(&path).map(|_| ())];
@@ -110,8 +126,8 @@ fn a_ledger_of_a_later_release_is_neither_opened_nor_checked() {
         let newer = matches!(
             result,
             Err(Error::Newer {
-                found: 3,
-                known: 2,
+                found: 4,
+                known: 3,
                 ..
             })
         );
