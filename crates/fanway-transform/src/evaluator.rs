@@ -19,8 +19,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::plan::CompiledPlan;
-use crate::{Limits, ShapeError, Shaping};
-use pool::{Job, Pool};
+use crate::{Limits, OrderError, ShapeError, Shaping};
+use pool::{Asked, Job, Pool};
 
 /// How many abandoned evaluations there may be before no more are begun.
 pub const ABANDONED_LIMIT: usize = 4;
@@ -103,6 +103,32 @@ impl Evaluator {
         message: Arc<Message>,
         delivery: DeliveryId,
     ) -> Result<Shaping, ShapeError> {
+        let shaped = self.evaluate(plan, message, delivery, |answer| Asked::Shape(step, answer));
+        shaped.await.flatten()
+    }
+
+    /// The values by which a message's deliveries are kept in order, as
+    /// [`order_values`](crate::order_values) gives them. To be driven to its end, as above.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn order_values(
+        &self,
+        plan: Arc<CompiledPlan>,
+        message: Arc<Message>,
+    ) -> Result<Vec<(StepIndex, String)>, OrderError> {
+        let delivery = DeliveryId::first(message.id, 0);
+        let values = self.evaluate(plan, message, delivery, Asked::Order);
+        values.await.map_err(OrderError::whole).flatten()
+    }
+
+    async fn evaluate<T>(
+        &self,
+        plan: Arc<CompiledPlan>,
+        message: Arc<Message>,
+        delivery: DeliveryId,
+        ask: impl FnOnce(oneshot::Sender<T>) -> Asked,
+    ) -> Result<T, ShapeError> {
         if self.pool.abandoned() >= ABANDONED_LIMIT {
             return Err(ShapeError::Overloaded);
         }
@@ -111,22 +137,19 @@ impl Evaluator {
             return Err(ShapeError::Overloaded);
         }
         let (answer, mut answered) = oneshot::channel();
-        let abandoned = self.pool.begin(
-            Job {
-                plan,
-                step,
-                message,
-                delivery,
-                answer,
-            },
-            permit,
-        );
+        let job = Job {
+            plan,
+            message,
+            delivery,
+            asked: ask(answer),
+        };
+        let begun = self.pool.begin(job, permit);
         match timeout(self.patience, &mut answered).await {
-            Ok(result) => result.unwrap_or(Err(ShapeError::Overloaded)),
+            Ok(result) => result.map_err(|_| ShapeError::Overloaded),
             Err(_) => {
-                self.pool.abandon(&abandoned);
+                self.pool.abandon(&begun);
                 // It may have come to its end just now.
-                answered.try_recv().unwrap_or(Err(ShapeError::Deadline))
+                answered.try_recv().map_err(|_| ShapeError::Deadline)
             }
         }
     }

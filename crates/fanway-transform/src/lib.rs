@@ -19,6 +19,7 @@ pub mod evaluator;
 mod functions;
 pub mod json;
 mod meter;
+mod order;
 pub mod plan;
 mod program;
 mod shape;
@@ -26,6 +27,7 @@ pub mod slots;
 mod template;
 mod value;
 
+pub use order::{OrderError, order_values};
 pub use program::{CompileError, Program};
 pub use shape::{Limits, ShapeError, Shaped, Shaping, shape};
 pub use template::{Landing, Template};

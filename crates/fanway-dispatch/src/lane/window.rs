@@ -4,16 +4,22 @@
 //! in which they became ready, so that none starves: neither a retry behind fresh ones, nor the
 //! others behind one that fails each probe.
 //!
+//! Routes have turns among those that are ready: see [`Turns`].
+//!
 //! What is called off, and what expires, is found by a look at all that is held: the one is rare,
 //! and the other comes once for each time at which something expires.
 
+mod turns;
+
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_types::{ByteCount, DeliveryId, Timestamp};
 use tokio::time::Instant;
+
+use turns::Turns;
 
 /// The longest that a failed delivery waits within the lane; the store keeps it for longer waits.
 const LONGEST_KEPT: Duration = Duration::from_secs(5);
@@ -23,7 +29,7 @@ const LONGEST_KEPT: Duration = Duration::from_secs(5);
 pub(super) struct Window {
     /// What there is room for in all.
     limit: Room,
-    ready: VecDeque<Work>,
+    ready: Turns,
     waiting: BinaryHeap<Reverse<Waiting>>,
     /// Ready, waiting and in flight.
     held: usize,
@@ -48,7 +54,7 @@ impl Window {
     pub(super) fn new(limit: Room) -> Self {
         Self {
             limit,
-            ready: VecDeque::new(),
+            ready: Turns::default(),
             waiting: BinaryHeap::new(),
             held: 0,
             bytes: 0,

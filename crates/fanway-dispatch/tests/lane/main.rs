@@ -9,6 +9,7 @@ mod endpoints;
 mod expiry;
 mod fallback;
 mod hedging;
+mod keys;
 mod metrics;
 mod order;
 mod pushback;

@@ -5,6 +5,7 @@ mod dead;
 mod gateway;
 mod keys;
 mod notices;
+mod ordering;
 mod reaching;
 mod refusals;
 mod reloading;

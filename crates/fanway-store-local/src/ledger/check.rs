@@ -36,12 +36,12 @@ const NEVER: [(&str, &str); 5] = [
     ),
     (
         "SELECT count(*) FROM messages m WHERE ended_at IS NULL
-         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1, 7))",
+         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1, 7, 8))",
         "messages that never end: none of their deliveries is pending",
     ),
     (
         "SELECT count(*) FROM messages m WHERE ended_at IS NOT NULL
-         AND EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1, 7))",
+         AND EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1, 7, 8))",
         "messages that ended with deliveries pending",
     ),
     (
@@ -90,6 +90,31 @@ const NEVER_SINCE_2: [(&str, &str); 7] = [
     ),
 ];
 
+/// The same in what schema 3 has added.
+const NEVER_SINCE_3: [(&str, &str); 4] = [
+    (
+        "SELECT count(*) FROM deliveries WHERE order_key IS NOT NULL AND length(order_key) != 16",
+        "order keys that can't be read",
+    ),
+    (
+        "SELECT count(*) FROM deliveries WHERE state = 8 AND order_key IS NULL",
+        "deliveries in line without an order key",
+    ),
+    (
+        "SELECT count(*) FROM deliveries WHERE order_key IS NOT NULL AND state NOT IN (1, 3, 7, 8)",
+        "deliveries in a line that they should have left",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT DISTINCT target, order_key FROM deliveries
+           WHERE state = 8 AND order_key IS NOT NULL) w
+         WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.target = w.target
+           AND d.order_key = w.order_key AND d.state <> 8)
+         AND NOT EXISTS (SELECT 1 FROM doomed x WHERE x.target = w.target
+           AND x.order_key = w.order_key)",
+        "lines in which nobody has the turn",
+    ),
+];
+
 /// Checks a ledger: SQLite's own check, and that its rows make sense together. Changes nothing.
 /// One of an earlier release is checked as that one left it.
 ///
@@ -108,12 +133,14 @@ pub fn check(path: &Path) -> Result<Report, Error> {
             report.problems.push(line);
         }
     }
-    let is_current = schema::version(&connection, path)? > 1;
+    let version = schema::version(&connection, path)?;
+    let is_current = version > 1;
     if is_current {
         report.keys = count(&connection, "SELECT count(*) FROM keys")?;
     }
-    let since_2 = NEVER_SINCE_2.into_iter().filter(|_| is_current);
-    for (sql, meaning) in NEVER.into_iter().chain(since_2) {
+    let since_2 = NEVER_SINCE_2.into_iter().filter(|_| version > 1);
+    let since_3 = NEVER_SINCE_3.into_iter().filter(|_| version > 2);
+    for (sql, meaning) in NEVER.into_iter().chain(since_2).chain(since_3) {
         let found = count(&connection, sql)?;
         if found != 0 {
             report.problems.push(format!("{found} {meaning}"));
@@ -125,7 +152,7 @@ pub fn check(path: &Path) -> Result<Report, Error> {
     )?;
     report.pending = count(
         &connection,
-        "SELECT count(*) FROM deliveries WHERE state IN (0, 1, 7)",
+        "SELECT count(*) FROM deliveries WHERE state IN (0, 1, 7, 8)",
     )?;
     let dead = format!(
         "SELECT count(*) FROM deliveries WHERE state = {}",

@@ -11,16 +11,25 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{ABANDONED_LIMIT, Params, Witness};
 use crate::meter::contain;
+use crate::order::{OrderError, order_values};
 use crate::plan::CompiledPlan;
 use crate::shape::{Limits, ShapeError, Shaping, shape};
 
 /// One evaluation.
 pub(super) struct Job {
     pub(super) plan: Arc<CompiledPlan>,
-    pub(super) step: StepIndex,
     pub(super) message: Arc<Message>,
+    /// What the witness is told.
     pub(super) delivery: DeliveryId,
-    pub(super) answer: oneshot::Sender<Result<Shaping, ShapeError>>,
+    pub(super) asked: Asked,
+}
+
+/// What is evaluated, and who waits for it.
+pub(super) enum Asked {
+    /// A step, for what it sends.
+    Shape(StepIndex, oneshot::Sender<Result<Shaping, ShapeError>>),
+    /// Each step's `order_by`.
+    Order(oneshot::Sender<Result<Vec<(StepIndex, String)>, OrderError>>),
 }
 
 /// Names an evaluation that was begun.
@@ -154,11 +163,11 @@ impl Worker {
                 job,
                 permit,
             } = assigned;
-            let result = self.evaluate(&job);
+            let answer = self.evaluate(job);
             if !self.put_back(number, permit) {
                 return;
             }
-            let _waiter_gone = job.answer.send(result);
+            answer();
         }
     }
 
@@ -170,11 +179,28 @@ impl Worker {
             .ok()
     }
 
-    fn evaluate(&self, job: &Job) -> Result<Shaping, ShapeError> {
-        self.witness.began(self.slot, job.delivery);
-        let result = contain(|| shape(job.plan.step(job.step), &job.message, &self.limits));
+    /// Evaluates; returns what tells the waiter, who may have gone.
+    fn evaluate(&self, job: Job) -> Box<dyn FnOnce()> {
+        let Job {
+            plan,
+            message,
+            delivery,
+            asked,
+        } = job;
+        self.witness.began(self.slot, delivery);
+        let answer: Box<dyn FnOnce()> = match asked {
+            Asked::Shape(step, waiter) => {
+                let shaped = contain(|| shape(plan.step(step), &message, &self.limits));
+                let shaped = shaped.map_err(ShapeError::from).flatten();
+                Box::new(move || drop(waiter.send(shaped)))
+            }
+            Asked::Order(waiter) => {
+                let values = order_values(&plan, &message, &self.limits);
+                Box::new(move || drop(waiter.send(values)))
+            }
+        };
         self.witness.ended(self.slot);
-        result?
+        answer
     }
 
     /// Notes that an evaluation has ended; false where the thread was replaced meanwhile.

@@ -12,7 +12,7 @@ use crate::program::Scope;
 use crate::value::Value;
 
 /// `$request`, `$message` and `$steps` of a message.
-pub(super) fn scope_of(message: &Message) -> Scope {
+pub(crate) fn scope_of(message: &Message) -> Scope {
     let about = [
         ("id", text(message.id.to_string())),
         ("received_at", text(message.received_at().to_string())),
@@ -25,7 +25,7 @@ pub(super) fn scope_of(message: &Message) -> Scope {
 }
 
 /// The scope of expressions that don't look at it.
-pub(super) fn no_scope() -> Scope {
+pub(crate) fn no_scope() -> Scope {
     let nothing = value(Val::Null);
     Scope {
         request: nothing.clone(),
