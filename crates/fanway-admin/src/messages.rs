@@ -109,6 +109,8 @@ impl Delivery {
     fn new(standing: &Standing, view: DeliveryView) -> Self {
         let held_by = if view.state.has_ended() {
             None
+        } else if view.in_line {
+            Some(HeldBy::Order)
         } else {
             standing.held_by(&view.target)
         };

@@ -24,6 +24,7 @@ use crate::content::Content;
 use crate::door::Core;
 use crate::generation::Generation;
 use crate::headers::{self, Sorted};
+use crate::order;
 use crate::params::BodyKind;
 use crate::problem::{Kind, Problem};
 use crate::router::Route;
@@ -63,7 +64,10 @@ impl Core {
         let head_size = ByteCount::new(head_size as u64);
         let Whole { bytes, reservation } =
             body::read(body, head_size, &present.limits, &self.shared.budget).await?;
-        if route.params.body == BodyKind::Json {
+        // To look order keys up in a body checks it.
+        let order = route.params.order.as_ref();
+        let is_checked = order.is_some_and(|plan| order::is_here(plan, &kept, &bytes));
+        if route.params.body == BodyKind::Json && !is_checked {
             self.check_json(&kept, &bytes, present.limits.max_body)
                 .await?;
         }
@@ -72,7 +76,7 @@ impl Core {
             None => None,
         };
         let id = self.new_id();
-        let message = Message {
+        let mut message = Message {
             id,
             route: route.params.name.clone(),
             plan: route.params.plan,
@@ -80,6 +84,10 @@ impl Core {
             request: request(head, params, kept, bytes),
             reservation: Some(reservation),
         };
+        if let Some(plan) = order {
+            let max_body = present.limits.max_body;
+            message.terms.order = self.order_keys(plan, &message, max_body).await?;
+        }
         match self.store.accept(vec![Arc::new(message)]).await {
             Ok(()) => {}
             Err(accept::Error::Repeated { accepted }) => {

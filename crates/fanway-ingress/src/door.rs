@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 
 use fanway_store::Store;
+use fanway_transform::evaluator::Evaluator;
 use fanway_types::{MemoryBudget, MessageId, Timestamp};
 
 use crate::connection::{self, Closing, Link};
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) budget: MemoryBudget,
     pub(crate) clock: fn() -> Timestamp,
     pub(crate) metrics: Metrics,
+    pub(crate) evaluator: Option<Evaluator>,
 }
 
 impl Shared {
@@ -68,6 +70,7 @@ impl Ingress {
                 budget: params.budget,
                 clock: params.clock,
                 metrics: params.metrics,
+                evaluator: params.evaluator,
             }),
         })
     }

@@ -15,7 +15,7 @@ use crate::headers::{self, Sorted};
 use crate::params::{BodyKind, Limits, RouteParams};
 use crate::problem::{Kind, Problem};
 use crate::terms::{self, Asked, Times};
-use crate::{body, key, status, validate};
+use crate::{body, key, order, status, validate};
 
 /// What would become of a request.
 #[derive(Debug)]
@@ -89,6 +89,8 @@ pub enum Check {
     Size,
     /// That the body is JSON.
     Json,
+    /// That each `order_by` gives a key, or null; only where there is one.
+    Order,
 }
 
 /// What a check has found.
@@ -235,14 +237,19 @@ impl Checks {
             .key
             .is_some()
             .then(|| validate::fingerprint(head, body));
-        Some(Message {
+        let mut message = Message {
             id: MessageId::first_at(now),
             route: route.name.clone(),
             plan: route.plan,
             terms: asked.terms(route, fingerprint, now).ok()?,
             request: request(head, captures, kept, body.clone()),
             reservation: None,
-        })
+        };
+        if let Some(plan) = &route.order {
+            let keys = order::here(plan, &message, limits.max_body);
+            message.terms.order = self.note(Check::Order, keys, |keys| !keys.is_empty())?;
+        }
+        Some(message)
     }
 
     /// Notes what a check has found. `was_needed` says whether there was anything to check.

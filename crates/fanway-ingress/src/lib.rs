@@ -25,6 +25,7 @@ mod http1;
 mod key;
 mod listen;
 pub mod metrics;
+mod order;
 mod params;
 mod places;
 pub mod problem;

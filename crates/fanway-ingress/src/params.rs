@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanway_transform::evaluator::Evaluator;
+use fanway_transform::plan::CompiledPlan;
 use fanway_types::{
     AllowedOrigin, ByteCount, HeldBy, MemoryBudget, PathTemplate, PlanHash, RouteName, TargetName,
     Timestamp,
@@ -13,7 +15,6 @@ use fanway_types::{
 use crate::metrics::Metrics;
 
 /// What ingress is told.
-#[derive(Debug)]
 pub struct Params {
     /// What can be replaced while it runs.
     pub table: Table,
@@ -23,6 +24,16 @@ pub struct Params {
     pub clock: fn() -> Timestamp,
     /// Where is counted.
     pub metrics: Metrics,
+    /// Where order keys are evaluated that aren't found in place. Without it no route may need one.
+    pub evaluator: Option<Evaluator>,
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Params")
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What follows from a config, and is replaced with it as a whole.
@@ -61,6 +72,8 @@ pub struct RouteParams {
     pub path: PathTemplate,
     /// The plan that its messages name. The store has to keep it already.
     pub plan: PlanHash,
+    /// The plan, compiled, where any of its steps keeps its deliveries in order.
+    pub order: Option<Arc<CompiledPlan>>,
     /// Whether an expression reads the body, which then has to be JSON. Otherwise it is opaque.
     pub body: BodyKind,
     /// What it makes of `Idempotency-Key`.

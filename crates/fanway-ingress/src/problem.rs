@@ -108,6 +108,12 @@ kinds! {
     /// The body's JSON is nested too deep.
     JsonTooDeep = BAD_REQUEST, "json_too_deep", "the body is nested too deep",
         "Arrays and objects may be nested 128 deep.";
+    /// An `order_by` gives no key for the message.
+    OrderKeyMissing = UNPROCESSABLE_ENTITY, "order_key_missing", "the message has no order key",
+        "The route keeps its deliveries in order by a value of the request, which the detail names. It has to be a text, a number, `true` or `false`; `null`, where the message is to be in no order.";
+    /// Too many expressions are stuck for others to be evaluated.
+    ExpressionsBusy = SERVICE_UNAVAILABLE, "expressions_busy", "no expressions can be evaluated now",
+        "Nothing was kept. Try again after the time that `Retry-After` gives.";
     /// The body could not be read to its end.
     BodyBroken = BAD_REQUEST, "body_broken", "the body could not be read",
         "The connection broke, or the framing of the body (chunk sizes, `Content-Length`) was wrong.";

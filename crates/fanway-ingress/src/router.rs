@@ -191,6 +191,7 @@ mod tests {
                 method: (method != "*").then(|| method.parse().expect("a method")),
                 path: path.parse().expect("a template"),
                 plan: PlanHash::of(""),
+                order: None,
                 body: BodyKind::Opaque,
                 idempotency: Idempotency::default(),
                 not_before: None,

@@ -77,6 +77,7 @@ impl Asked {
             not_before,
             expires,
             callback: self.callback,
+            order: Box::default(),
         })
     }
 }

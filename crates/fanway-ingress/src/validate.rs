@@ -14,7 +14,7 @@ use crate::door::Core;
 use crate::problem::{Kind, Problem};
 
 /// The largest body that is read in place; that takes some 50 µs.
-const IN_PLACE: usize = 64 * 1024;
+pub(crate) const IN_PLACE: usize = 64 * 1024;
 
 /// What a body may be compressed with where it has to be read.
 const ENCODINGS: &str = "gzip, deflate";
@@ -87,7 +87,7 @@ pub(crate) fn check(body: &[u8], encoding: Option<&str>, limit: ByteCount) -> Re
     json::check(body, encoding, limits).map_err(|error| refusal(&error, limit))
 }
 
-fn refusal(error: &json::Error, limit: ByteCount) -> Problem {
+pub(crate) fn refusal(error: &json::Error, limit: ByteCount) -> Problem {
     let detail = error.to_string();
     match error.kind {
         json::ErrorKind::Malformed => Problem::new(Kind::JsonMalformed, detail),

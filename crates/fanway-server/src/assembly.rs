@@ -79,9 +79,18 @@ impl Assembly {
             turn: Arc::default(),
         };
         views.plans.set(parts::route_plans(&self.config));
-        let ingress = self.ingress(&prepared, &views.lanes)?;
+        let (evaluator, crashed) = self.start_evaluator().await?;
+        let ingress = self.ingress(&prepared, &views.lanes, evaluator.clone())?;
         let (files, looked_at) = watch::channel(None);
-        let crew = self.crew(&prepared, &cores, &views.lanes).await?;
+        let kit = Kit {
+            store: Arc::clone(&store),
+            plans: Plans::new(prepared.plans.iter().cloned()),
+            evaluator,
+            crashed,
+            metrics: fanway_dispatch::Metrics::register(&mut self.registry),
+            cores: cores.iter().map(|core| core.handle().clone()).collect(),
+        };
+        let crew = Crew::new(kit, views.lanes.clone());
         let told = foreman::Told {
             store: Arc::clone(&store),
             ingress: ingress.clone(),
@@ -142,30 +151,18 @@ impl Assembly {
         Ok((evaluator.map_err(StartError::Thread)?, crashed))
     }
 
-    async fn crew(
+    fn ingress(
         &mut self,
         prepared: &Prepared,
-        cores: &[Core],
         lanes: &Lanes,
-    ) -> Result<Crew, StartError> {
-        let (evaluator, crashed) = self.start_evaluator().await?;
-        let kit = Kit {
-            store: Arc::new(self.store.clone()),
-            plans: Plans::new(prepared.plans.iter().cloned()),
-            evaluator,
-            crashed,
-            metrics: fanway_dispatch::Metrics::register(&mut self.registry),
-            cores: cores.iter().map(|core| core.handle().clone()).collect(),
-        };
-        Ok(Crew::new(kit, lanes.clone()))
-    }
-
-    fn ingress(&mut self, prepared: &Prepared, lanes: &Lanes) -> Result<Ingress, StartError> {
+        evaluator: Evaluator,
+    ) -> Result<Ingress, StartError> {
         let ingress = Ingress::try_new(fanway_ingress::Params {
             table: parts::table(&self.config, &prepared.plans, lanes),
             budget: self.budget.clone(),
             clock: parts::now,
             metrics: fanway_ingress::metrics::Metrics::register(&mut self.registry),
+            evaluator: Some(evaluator),
         });
         Ok(ingress?)
     }

@@ -85,6 +85,7 @@ pub fn explain(config: &Config, request: &ExplainRequest) -> Result<Explained, E
         budget: MemoryBudget::new(config.server.memory),
         clock: parts::now,
         metrics: Metrics::register(&mut Registry::default()),
+        evaluator: None,
     })?;
     let head = request.head();
     let Explanation { routes, outcome } = ingress.explain(&head, &request.body);
@@ -247,6 +248,7 @@ fn checked((check, verdict): &(Check, Verdict)) -> Checked {
             Check::Callback => "callback",
             Check::Size => "size",
             Check::Json => "json",
+            Check::Order => "order_by",
         },
         verdict,
         refused,

@@ -411,6 +411,7 @@ mod tests {
                 budget: MemoryBudget::new(config.server.memory),
                 clock: parts::now,
                 metrics: fanway_ingress::metrics::Metrics::register(&mut registry),
+                evaluator: None,
             });
             let evaluator = Evaluator::start(evaluator::Params::default(), Arc::new(()));
             let kit = Kit {

@@ -99,12 +99,13 @@ pub(crate) fn table(config: &Config, plans: &[Arc<CompiledPlan>], lanes: &Lanes)
     }
 }
 
-fn route(route: &config::Route, plan: &CompiledPlan) -> RouteParams {
+fn route(route: &config::Route, plan: &Arc<CompiledPlan>) -> RouteParams {
     RouteParams {
         name: route.name.clone(),
         method: route.method.clone(),
         path: route.path.clone(),
         plan: plan.plan().hash(),
+        order: plan.plan().is_ordered().then(|| Arc::clone(plan)),
         body: if plan.needs_json() {
             BodyKind::Json
         } else {

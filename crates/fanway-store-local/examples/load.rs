@@ -93,6 +93,7 @@ async fn plan(store: &LocalStore, targets: &[&str]) -> Result<Arc<Plan>, Failure
             critical: true,
             forward: Vec::new(),
             forward_query: false,
+            order: None,
             origin: None,
         });
     }

@@ -270,6 +270,7 @@ fn plan(route: &str, targets: &[(&str, bool)]) -> Result<Plan, Failure> {
             critical,
             forward: vec!["x-request-id".to_owned()],
             forward_query: true,
+            order: None,
             origin: None,
         });
     }

@@ -28,10 +28,11 @@
 //! | `0x96` | expiry | u64, ms |
 //! | `0x95` | not before | u64, ms |
 //! | `0x1a` | callback | text, a URL |
+//! | `0x97` | order keys | for each: step (u16) and key (16) |
 //! | `0x8f` | body | bytes |
 //!
 //! Kept free for what is to come: `0x10` sender, `0x11` trace context, `0x12` source,
-//! `0x97` order key, `0x98` encryption key id, `0x99` content encoding of the stored body.
+//! `0x98` encryption key id, `0x99` content encoding of the stored body.
 //!
 //! Kind 2, an outcome:
 //!
@@ -72,6 +73,9 @@ pub(crate) use fields::{put_varint, take_varint};
 pub(crate) use read::{read, read_message};
 pub(crate) use write::{message_head, size, write};
 
+/// Bytes of an order key with its step.
+const ORDER_SIZE: usize = 2 + 16;
+
 /// Tags of fields; see the tables above.
 mod tag {
     pub(super) const REQUIRED: u8 = 0x80;
@@ -89,6 +93,7 @@ mod tag {
     pub(super) const KEY_UNTIL: u8 = 0x15;
     pub(super) const NOT_BEFORE: u8 = 0x95;
     pub(super) const EXPIRES: u8 = 0x96;
+    pub(super) const ORDER: u8 = 0x97;
     pub(super) const CALLBACK: u8 = 0x1a;
     pub(super) const BODY: u8 = 0x8f;
 
@@ -140,7 +145,7 @@ mod verdict {
 
     const AGAIN: u8 = 64;
 
-    const CODES: [(u8, Verdict); 8] = [
+    const CODES: [(u8, Verdict); 9] = [
         (0, Verdict::Ended(End::Delivered)),
         (1, Verdict::Ended(End::Skipped)),
         (2, Verdict::Ended(End::Cancelled)),
@@ -149,6 +154,7 @@ mod verdict {
         (10, Verdict::Ended(End::Dead(DeadReason::Expression))),
         (11, Verdict::Ended(End::Dead(DeadReason::Crash))),
         (12, Verdict::Ended(End::Dead(DeadReason::Expired))),
+        (13, Verdict::Ended(End::Dead(DeadReason::Order))),
     ];
 
     const CAUSES: [(u8, AgainCause); 4] = [

@@ -14,6 +14,7 @@ use crate::cancel::{CallOff, CalledOff};
 use crate::commons::Commons;
 use crate::entry::{Entry, Waiter};
 use crate::feed::Feed;
+use crate::ledger::bucket;
 use crate::receipt::{Waiting, issue_all};
 use crate::record::Record;
 use crate::tail::Tail;
@@ -56,6 +57,19 @@ impl Commits {
         feeds.len()
     }
 
+    /// Tells the feeds of a message that isn't due yet which of its deliveries have order keys.
+    fn note_scheduled(&mut self, message: &Message) {
+        if message.terms.order.is_empty() {
+            return;
+        }
+        let feeds = self.feeds(message.plan);
+        for (step, key) in &message.terms.order {
+            if let Some(feed) = feeds.get(usize::from(*step)) {
+                feed.note_scheduled(bucket(*key));
+            }
+        }
+    }
+
     /// Brings what was called off into the feeds, as far as it hasn't ended meanwhile.
     fn call_off(&self, tail: &mut Tail, open: Vec<CalledOff>, lanes: &mut Vec<Waiting>) {
         for mut called_off in open {
@@ -82,6 +96,10 @@ impl Commits {
         // One that isn't due yet comes to its lane from the ledger.
         let open = match &record {
             Record::Message(message) if message.due().is_none() => self.offer(end, message, lanes),
+            Record::Message(message) => {
+                self.note_scheduled(message);
+                0
+            }
             _ => 0,
         };
         match waiter {
@@ -94,6 +112,11 @@ impl Commits {
                 self.call_off(tail, open, lanes);
                 tail.push(end, record, None, 0);
                 Some(Waiter::Durable(caller))
+            }
+            Waiter::Lane(feed) => {
+                lanes.extend(feed.take_waker());
+                tail.push(end, record, None, open);
+                Some(Waiter::Nobody)
             }
             durable => {
                 tail.push(end, record, None, open);
@@ -145,7 +168,7 @@ impl Observer<Entry> for Commits {
         commons.keys.note_durable(&keyed);
         let issuers = waiters.into_iter().filter_map(|waiter| match waiter {
             Waiter::Durable(issuer) => Some(issuer),
-            Waiter::Nobody | Waiter::Posted(_) | Waiter::CallOff(_) => None,
+            Waiter::Nobody | Waiter::Lane(_) | Waiter::Posted(_) | Waiter::CallOff(_) => None,
         });
         issue_all(issuers, lanes);
         commons.tell(changed.into_iter());
@@ -158,7 +181,7 @@ impl Observer<Entry> for Commits {
             let caller = match entry.waiter {
                 Waiter::Durable(caller) => caller,
                 Waiter::CallOff(call_off) => call_off.caller,
-                Waiter::Nobody | Waiter::Posted(_) => continue,
+                Waiter::Nobody | Waiter::Lane(_) | Waiter::Posted(_) => continue,
             };
             caller.fail(cause.to_string());
         }

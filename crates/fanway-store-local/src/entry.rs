@@ -1,11 +1,14 @@
 //! What is handed to the journal: a record, and who is told of it.
 
+use std::sync::Arc;
+
 use fanway_journal as journal;
 use fanway_store::event::Event;
 use tokio::sync::oneshot;
 
 use crate::cancel::CallOff;
 use crate::codec;
+use crate::feed::Feed;
 use crate::ledger::Changed;
 use crate::receipt::Issuer;
 use crate::record::Record;
@@ -26,6 +29,8 @@ pub(crate) enum Waiter {
     Nobody,
     /// Somebody, for its being durable.
     Durable(Issuer),
+    /// A lane, for its being durable: it is woken.
+    Lane(Arc<Feed>),
     /// Somebody, for its being posted, and for what became of it.
     Posted(oneshot::Sender<Changed>),
     /// Somebody who calls a message off.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fanway_journal::Class;
 use fanway_store::lane::{Progress, Room, Work};
 use fanway_types::{DeliveryId, Message, StepIndex, Timestamp};
+use foldhash::HashSet;
 
 use crate::cancel::CalledOff;
 use crate::entry::{Entry, Waiter};
@@ -48,6 +49,10 @@ pub(crate) struct State {
     /// enough of its own. 0 once they are.
     pub(crate) gate: Ticket,
     pub(crate) waker: Option<Waiting>,
+    /// Whether the lane has left something with an order key to the ledger.
+    pub(crate) passes_over: bool,
+    /// Buckets of the order keys of what was accepted and isn't due yet, since the lane last looked.
+    pub(crate) scheduled: HashSet<u16>,
     /// What was called off, and isn't seen to yet.
     called_off: Vec<CalledOff>,
     /// Whom to wake for that. It stays while the lane lives.
@@ -90,6 +95,26 @@ impl Feed {
         let mut state = self.state();
         state.note_due(Some(due));
         state.waker.take()
+    }
+
+    /// Notes that one in a line of the ledger has its turn, and is due at `due`; returns whom to wake.
+    /// A lane that has passed over nothing has it already.
+    pub(crate) fn note_turn(&self, due: Timestamp) -> Option<Waiting> {
+        let mut state = self.state();
+        if state.live && !state.passes_over {
+            return None;
+        }
+        state.note_due(Some(due));
+        state.waker.take()
+    }
+
+    /// Notes that one with an order key was accepted that isn't due yet: what comes behind it is not
+    /// to pass it.
+    pub(crate) fn note_scheduled(&self, bucket: u16) {
+        let mut state = self.state();
+        if state.live {
+            state.scheduled.insert(bucket);
+        }
     }
 
     /// Notes that so many entries are posted; returns whom to wake.
@@ -191,6 +216,8 @@ impl State {
             due: None,
             gate: 0,
             waker: None,
+            passes_over: false,
+            scheduled: HashSet::default(),
             called_off: Vec::new(),
             called_off_waker: None,
         }

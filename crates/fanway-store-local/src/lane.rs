@@ -13,6 +13,8 @@
 
 mod called_off;
 mod held;
+mod in_order;
+mod order;
 mod outcomes;
 
 use std::collections::VecDeque;
@@ -24,16 +26,19 @@ use std::task::{Context, Poll, Waker};
 use fanway_store::event::Event;
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::{Error, Lane};
-use fanway_types::{ByteCount, DeliveryId, Outcome, TargetName, Timestamp, Verdict};
+use fanway_types::{
+    ByteCount, DeliveryId, Outcome, Plan, PlanHash, TargetName, Timestamp, Verdict,
+};
 use tokio::sync::oneshot;
 
 use crate::feed::Feed;
 use crate::inner::{Inner, engine};
-use crate::ledger::{self, Ask, Due, Place};
+use crate::ledger::{self, Ask, Due, Place, bucket};
 use crate::receipt::Waiting;
 use crate::tail::Ticket;
 use crate::unposted::Unposted;
 use held::Held;
+use order::Order;
 
 /// A target's lane in the local store.
 pub(crate) struct LocalLane {
@@ -44,6 +49,17 @@ pub(crate) struct LocalLane {
     ready: VecDeque<Work>,
     reading: Option<oneshot::Receiver<Result<Due, ledger::Error>>>,
     held: Held,
+    order: Order,
+    /// The position up to which the ledger's lines were all looked at.
+    seen_lines: u64,
+    /// How many entries were posted when the reading began.
+    posted_before: Ticket,
+    /// Those with order keys whose ends aren't known to be durable, in their order.
+    ending: VecDeque<(Ticket, DeliveryId, Verdict)>,
+    /// What the feed was last told of whether anything is left to the ledger.
+    shown_passing: bool,
+    /// The plan of the last delivery with an order key.
+    last_plan: Option<(PlanHash, Arc<Plan>)>,
     /// What was called off and the caller hasn't been told of.
     told: Vec<DeliveryId>,
     /// Whom the feed wakes for more of those.
@@ -84,6 +100,12 @@ impl LocalLane {
             ready: VecDeque::new(),
             reading: None,
             held: Held::default(),
+            order: Order::default(),
+            seen_lines: 0,
+            posted_before: 0,
+            ending: VecDeque::new(),
+            shown_passing: false,
+            last_plan: None,
             told: Vec::new(),
             told_waker: None,
             unrecorded: VecDeque::new(),
@@ -103,9 +125,16 @@ impl LocalLane {
         if !has_room(room) {
             return;
         }
-        let mut state = self.feed.state();
+        let feed = Arc::clone(&self.feed);
+        let mut state = feed.state();
+        self.note_scheduled(&mut state);
         while has_room(room) {
             let Some(next) = state.pop() else { break };
+            let next = match next.message.order_key(next.step) {
+                None => Some(next),
+                Some(key) => self.come(next, key, &mut state),
+            };
+            let Some(next) = next else { continue };
             self.held.hand_out(next.delivery);
             give(next, room, work);
         }
@@ -118,11 +147,14 @@ impl LocalLane {
             if state.gate > 0 {
                 return false;
             }
+            if !state.queue.is_empty() {
+                return true;
+            }
             // Taken before the tail is asked what is posted: a due time is noted after its row
             // is, so that none is taken whose row would be passed over as not posted yet. A look
             // that finds nothing due puts the next due time back.
             let due = state.due.take_if(|due| *due <= now);
-            let behind = !state.live && state.queue.is_empty() && self.ready.is_empty();
+            let behind = !state.live && self.ready.is_empty();
             (behind, state.place, due)
         };
         let (posted, tickets) = {
@@ -130,12 +162,24 @@ impl LocalLane {
             (tail.posted(), tail.posted_tickets())
         };
         self.held.strike_off(tickets);
-        let fresh_in_ledger = behind && place < Place::behind(posted);
+        // What waits in line there is to be known before anything else comes in.
+        let fresh_in_ledger = behind && (place < Place::behind(posted) || self.seen_lines < posted);
         if fresh_in_ledger || due.is_some() {
             if let Some(ticket) = self.unposted.too_many(tickets) {
                 return self.wait_for_posting(ticket, due);
             }
-            self.start_reading(fresh_in_ledger.then_some(place), now, room);
+            self.posted_before = tickets;
+            let ask = Ask {
+                target: self.target.clone(),
+                fresh_after: fresh_in_ledger.then_some(place),
+                now,
+                limit: room.deliveries,
+                held: self.held.others(),
+                let_go: self.held.let_go_of(),
+                followers: self.order.room(),
+                bytes: room.bytes.get().min(self.store.budget.free().get()).max(1),
+            };
+            self.start_reading(ask);
             return true;
         }
         if behind {
@@ -167,10 +211,15 @@ impl LocalLane {
     fn catch_up(&mut self) {
         let tail = self.store.commons.tail();
         let mut state = self.feed.state();
-        if state.place < Place::behind(tail.posted()) {
+        if state.place < Place::behind(tail.posted()) || self.seen_lines < tail.posted() {
             return;
         }
-        for (seq, message) in tail.fresh_from(state.place.seq) {
+        for (seq, message) in tail.messages_from(state.place.seq) {
+            if message.due().is_some() {
+                let keys = message.terms.order.iter();
+                state.scheduled.extend(keys.map(|(_, key)| bucket(*key)));
+                continue;
+            }
             let Some(plan) = self.store.commons.plan(message.plan) else {
                 continue;
             };
@@ -190,15 +239,7 @@ impl LocalLane {
         state.live = true;
     }
 
-    fn start_reading(&mut self, fresh_after: Option<Place>, now: Timestamp, room: Room) {
-        let ask = Ask {
-            target: self.target.clone(),
-            fresh_after,
-            now,
-            limit: room.deliveries,
-            held: self.held.others(),
-            bytes: room.bytes.get().min(self.store.budget.free().get()).max(1),
-        };
+    fn start_reading(&mut self, ask: Ask) {
         self.reading = Some(
             self.store
                 .lane_reader
@@ -223,13 +264,9 @@ impl LocalLane {
     }
 
     /// Takes in what was read.
-    fn take_in(&mut self, found: Due) {
-        for work in found.due {
-            // What came into the lane since the question was asked is passed over.
-            if self.held.take_in(work.delivery) {
-                self.ready.push_back(self.store.reserved(work));
-            }
-        }
+    fn take_in(&mut self, mut found: Due) {
+        // What came into the lane since the question was asked is passed over.
+        self.take_in_lines(&mut found, self.posted_before);
         let mut state = self.feed.state();
         state.note_due(found.next_due);
         for (place, work) in found.fresh {
@@ -257,6 +294,7 @@ impl Lane for LocalLane {
             return Poll::Ready(Err(Error::Closed));
         }
         self.see_to_called_off();
+        self.see_to_ended();
         loop {
             if let Some(reading) = &mut self.reading
                 && let Poll::Ready(found) = Pin::new(reading).poll(cx)
@@ -272,7 +310,8 @@ impl Lane for LocalLane {
             if work.len() > before {
                 return Poll::Ready(Ok(()));
             }
-            if self.waits(cx, now, room) {
+            // Only now: what is committed from here on wakes the task.
+            if self.waits(cx, now, room) && !self.see_to_ended() {
                 return Poll::Pending;
             }
             if self.store.commons.is_closed() {

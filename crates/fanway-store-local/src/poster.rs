@@ -20,7 +20,7 @@ use crate::commons::{Commons, Rung, Trouble};
 use crate::entry::Entry;
 use crate::headroom::FreeSpace;
 use crate::intake::Intake;
-use crate::ledger::{Error, Posted, Posting, prune};
+use crate::ledger::{Error, Posted, Posting, Pruned, prune};
 use crate::params::{Clock, Keep};
 use crate::receipt::Waiting;
 use crate::record::Redrive;
@@ -276,6 +276,7 @@ impl Poster {
             redriven,
             notices,
             called_off,
+            turns,
         } = posted;
         self.tell_watchers(&notices, gone.redriven(&changes));
         self.bring_to_feeds(called_off, &gone);
@@ -285,6 +286,10 @@ impl Poster {
         gone.tell(changes);
         for (target, due) in due {
             let waker = self.commons.feed(&target).note_due(due);
+            waker.into_iter().for_each(Waiting::wake);
+        }
+        for (target, due) in turns {
+            let waker = self.commons.feed(&target).note_turn(due);
             waker.into_iter().for_each(Waiting::wake);
         }
         for feed in self.commons.feeds() {
@@ -347,7 +352,12 @@ impl Poster {
             return Ok(());
         }
         self.step(Step::Prune)?;
-        let more = prune(self.posting.connection_mut(), &self.keep, (self.clock)())?;
+        let pruned = prune(self.posting.connection_mut(), &self.keep, (self.clock)())?;
+        let Pruned { more, turns } = pruned;
+        for (target, due) in turns {
+            let waker = self.commons.feed(&target).note_turn(due);
+            waker.into_iter().for_each(Waiting::wake);
+        }
         self.pruned = if more { None } else { Some(Instant::now()) };
         Ok(())
     }

@@ -236,6 +236,11 @@ impl Tail {
         last.max(self.posted)
     }
 
+    /// How many entries of this run are committed.
+    pub(crate) fn committed_tickets(&self) -> Ticket {
+        self.gone + self.items.len() as u64
+    }
+
     /// How many entries of this run are posted.
     pub(crate) fn posted_tickets(&self) -> Ticket {
         self.gone
@@ -393,13 +398,13 @@ impl Tail {
         known
     }
 
-    /// The messages behind a position that are due at once, with the position behind each.
-    pub(crate) fn fresh_from(&self, seq: u64) -> impl Iterator<Item = (u64, &Arc<Message>)> {
+    /// The messages behind a position, with the position behind each.
+    pub(crate) fn messages_from(&self, seq: u64) -> impl Iterator<Item = (u64, &Arc<Message>)> {
         let first = self.items.partition_point(|item| item.end < seq);
         self.items
             .range(first..)
             .filter_map(|item| match &item.record {
-                Record::Message(message) if message.due().is_none() => Some((item.end, message)),
+                Record::Message(message) => Some((item.end, message)),
                 _ => None,
             })
     }

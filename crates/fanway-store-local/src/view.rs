@@ -16,6 +16,7 @@ pub(crate) fn fresh(message: &Message, plan: &Plan) -> MessageView {
             fallback_of: None,
             critical: step.critical,
             state: DeliveryState::Pending,
+            in_line: false,
             attempts: 0,
             status: None,
             at: None,
@@ -52,6 +53,7 @@ pub(crate) fn apply(view: &mut MessageView, outcome: &Outcome) {
 pub(crate) fn apply_to(delivery: &mut DeliveryView, outcome: &Outcome) {
     // The store itself ends what was called off without knowing of the last attempts.
     delivery.attempts = delivery.attempts.max(outcome.attempts);
+    delivery.in_line = false;
     delivery.status = outcome.status.or(delivery.status);
     delivery.at = Some(outcome.at);
     delivery.detail.clone_from(&outcome.detail);

@@ -20,6 +20,7 @@ pub mod looking_up;
 mod model;
 pub mod not_before;
 pub mod notices;
+pub mod ordering;
 pub mod redriving;
 pub mod retention;
 mod rig;
@@ -184,6 +185,24 @@ macro_rules! suite {
             its_time_outlives_a_crash,
             a_time_that_has_passed_is_none,
             it_waits_in_the_backlog,
+        });
+        $crate::suite!($engine, ordering {
+            of_a_key_one_at_a_time_is_handed_out_in_the_order_of_acceptance,
+            other_keys_and_none_flow_on,
+            what_is_to_be_attempted_again_keeps_its_turn,
+            what_is_not_due_yet_keeps_its_place,
+            lines_outlive_a_crash,
+            a_lane_that_comes_late_finds_the_lines,
+            behind_a_dead_one_the_next_has_its_turn,
+            a_dead_one_blocks_its_key_until_it_is_discarded,
+            a_dead_one_blocks_its_key_until_it_is_made_anew,
+            a_blocked_key_goes_on_when_its_dead_letter_is_forgotten,
+            the_rest_of_a_key_is_dead_with_it,
+            what_is_called_off_leaves_its_line,
+            what_is_made_anew_stands_in_line,
+            more_than_is_parked_keeps_its_order,
+            lines_go_to_the_heir,
+            schedules_with_crashes,
         });
         $crate::suite!($engine, cancelling {
             without_lanes_all_has_ended_at_once,

@@ -67,6 +67,7 @@ impl<'a> DeliveryDocument<'a> {
     ) -> Self {
         let held_by = match delivery.due {
             _ if delivery.state.has_ended() => None,
+            _ if delivery.in_line => Some(HeldBy::Order),
             Some(due) if due > now => Some(HeldBy::Schedule),
             _ => held(&delivery.target),
         };

@@ -16,7 +16,7 @@ use crate::Error;
 pub trait Lane: Send {
     /// Adds deliveries to `work` whose time has come by `now`, and at least one; pending while
     /// there is none. Those never handed out come in the order in which their messages were
-    /// accepted. At most `room.deliveries` are added, and none once `room.bytes` are used up,
+    /// accepted, those with an order key in the order of their key. At most `room.deliveries` are added, and none once `room.bytes` are used up,
     /// though the one that crosses that line is.
     ///
     /// # Errors

@@ -24,7 +24,12 @@
 //!    what had not ended, and says that it may have been sent.
 //! 7. With the end of a message, and with each dead letter, come the [`notice`]s that its plan or
 //!    its sender asked for: exactly one for each, kept together with what it tells of.
-//! 8. A redrive takes the old delivery off the list and makes the new one in one step, and a
+//! 8. Of the deliveries to one target with the same [order key](fanway_types::Message::order_key),
+//!    one at a time is handed out, and the next when the end of that one is durable: in the order
+//!    in which their messages were accepted. What follows for the others when one is dead is as its
+//!    step [says](fanway_types::WhenDead), durably with that end. What is made anew is handed out
+//!    when none of its key is under way.
+//! 9. A redrive takes the old delivery off the list and makes the new one in one step, and a
 //!    job's progress is kept in the same step.
 
 pub mod accept;

@@ -48,6 +48,8 @@ pub struct DeliveryView {
     pub critical: bool,
     /// Where it stands.
     pub state: DeliveryState,
+    /// Whether it waits for another one of its order key, as far as the store has noted that by now.
+    pub in_line: bool,
     /// Attempts made.
     pub attempts: u32,
     /// The status code of the last answer.

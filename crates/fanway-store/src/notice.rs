@@ -133,6 +133,7 @@ fn step(name: &str, target: TargetName) -> Step {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        order: None,
         origin: None,
     }
 }
@@ -227,6 +228,7 @@ mod tests {
             fallback_of: None,
             critical: true,
             state: DeliveryState::Dead,
+            in_line: false,
             attempts: 3,
             status: Some(422),
             at: Some(at),

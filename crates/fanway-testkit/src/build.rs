@@ -23,6 +23,7 @@ pub fn step(target: &str) -> Step {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        order: None,
         origin: None,
     }
 }

@@ -67,6 +67,26 @@ suite!(
 );
 suite!(
     Engine,
+    ordering {
+        of_a_key_one_at_a_time_is_handed_out_in_the_order_of_acceptance,
+        other_keys_and_none_flow_on,
+        what_is_to_be_attempted_again_keeps_its_turn,
+        what_is_not_due_yet_keeps_its_place,
+        lines_outlive_a_crash,
+        a_lane_that_comes_late_finds_the_lines,
+        behind_a_dead_one_the_next_has_its_turn,
+        a_dead_one_blocks_its_key_until_it_is_discarded,
+        a_dead_one_blocks_its_key_until_it_is_made_anew,
+        the_rest_of_a_key_is_dead_with_it,
+        what_is_called_off_leaves_its_line,
+        what_is_made_anew_stands_in_line,
+        more_than_is_parked_keeps_its_order,
+        lines_go_to_the_heir,
+        schedules_with_crashes,
+    }
+);
+suite!(
+    Engine,
     looking_up {
         a_message_is_found_as_soon_as_it_is_accepted,
         nobody_finds_what_was_never_accepted,

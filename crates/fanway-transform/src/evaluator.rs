@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::plan::CompiledPlan;
-use crate::{Limits, Predicate, PredicateError, ShapeError, Shaping};
+use crate::{Limits, OrderError, Predicate, PredicateError, ShapeError, Shaping};
 use pool::{Answer, Job, Pool, Task};
 
 /// How many abandoned evaluations there may be before no more are begun.
@@ -141,6 +141,26 @@ impl Evaluator {
         .await
     }
 
+    /// The values by which a message's deliveries are kept in order, as
+    /// [`order_values`](crate::order_values) gives them. To be driven to its end too.
+    ///
+    /// # Errors
+    /// As [`order_values`](crate::order_values); [`ShapeError::Overloaded`] where too many
+    /// evaluations are stuck.
+    pub async fn order_values(
+        &self,
+        plan: Arc<CompiledPlan>,
+        message: Arc<Message>,
+    ) -> Result<Vec<(StepIndex, String)>, OrderError> {
+        let delivery = DeliveryId::first(message.id, 0);
+        self.evaluate(delivery, |answer| Task::Order {
+            plan,
+            message,
+            answer,
+        })
+        .await
+    }
+
     async fn evaluate<T, E: From<Lost>>(
         &self,
         delivery: DeliveryId,
@@ -155,11 +175,11 @@ impl Evaluator {
         }
         let (answer, mut answered) = oneshot::channel();
         let task = task(answer);
-        let abandoned = self.pool.begin(Job { delivery, task }, permit);
+        let begun = self.pool.begin(Job { delivery, task }, permit);
         match timeout(self.patience, &mut answered).await {
             Ok(result) => result.unwrap_or_else(|_| Err(Lost::Overloaded.into())),
             Err(_) => {
-                self.pool.abandon(&abandoned);
+                self.pool.abandon(&begun);
                 // It may have come to its end just now.
                 let answered = answered.try_recv();
                 answered.unwrap_or_else(|_| Err(Lost::Deadline.into()))

@@ -21,6 +21,7 @@ pub mod evaluator;
 mod functions;
 pub mod json;
 mod meter;
+mod order;
 pub mod plan;
 mod predicate;
 mod program;
@@ -29,6 +30,7 @@ pub mod slots;
 mod template;
 mod value;
 
+pub use order::{OrderError, order_values};
 pub use predicate::{Predicate, PredicateError};
 pub use program::{CompileError, Program};
 pub use shape::{Limits, ShapeError, Shaped, Shaping, shape};

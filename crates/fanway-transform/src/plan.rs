@@ -9,6 +9,7 @@ use fanway_types::{Plan, StepIndex};
 
 use crate::CompileError;
 pub use step::CompiledStep;
+pub(crate) use step::OrderBy;
 
 /// A plan with its expressions compiled.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub struct CompiledPlan {
     plan: Arc<Plan>,
     steps: Vec<CompiledStep>,
     needs_json: bool,
+    orders_in_place: bool,
 }
 
 /// What is wrong with a step.
@@ -46,6 +48,8 @@ pub enum Field {
     Body,
     /// `when`.
     When,
+    /// `order_by`.
+    OrderBy,
     /// A header's name under `forward`.
     Forward(Arc<str>),
 }
@@ -60,6 +64,7 @@ impl fmt::Display for Field {
             Self::Header(name) => write!(f, "headers.{name}"),
             Self::Body => f.write_str("body"),
             Self::When => f.write_str("when"),
+            Self::OrderBy => f.write_str("order_by"),
             Self::Forward(name) => write!(f, "forward.{name}"),
         }
     }
@@ -86,11 +91,15 @@ impl CompiledPlan {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let needs_json = steps.iter().any(CompiledStep::needs_json);
+        let orders = || steps.iter().filter_map(|step| step.order_by.as_ref());
+        let needs_json = steps.iter().any(CompiledStep::needs_json)
+            || orders().any(|order| order.program.reads_input());
+        let orders_in_place = orders().all(|order| order.is_path);
         Ok(Self {
             plan: Arc::new(plan.clone()),
             steps,
             needs_json,
+            orders_in_place,
         })
     }
 
@@ -104,6 +113,19 @@ impl CompiledPlan {
     #[must_use]
     pub fn needs_json(&self) -> bool {
         self.needs_json
+    }
+
+    /// Whether the order keys of a message are found without evaluating anything: each `order_by` is
+    /// but a path, such as `.customer.id`.
+    #[must_use]
+    pub fn orders_in_place(&self) -> bool {
+        self.orders_in_place
+    }
+
+    /// The steps that have an `order_by`.
+    pub(crate) fn ordered(&self) -> impl Iterator<Item = (StepIndex, &OrderBy)> {
+        let steps = (0..).zip(&self.steps);
+        steps.filter_map(|(index, step)| Some((index, step.order_by.as_ref()?)))
     }
 
     /// A step.

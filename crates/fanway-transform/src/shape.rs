@@ -3,7 +3,7 @@
 //! The same for each attempt of a delivery. What differs between attempts (trace context, keys,
 //! user agent, credentials) is added by whoever sends.
 
-mod request;
+pub(crate) mod request;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Headers, IdempotencyKey, MessageId, PlanHash, Reservation, RouteName, Timestamp, TraceContext,
+    Headers, IdempotencyKey, MessageId, OrderKey, PlanHash, Reservation, RouteName, StepIndex,
+    Timestamp, TraceContext,
 };
 
 /// One accepted request: immutable, durable, with an id.
@@ -37,6 +38,13 @@ impl Message {
         self.terms.not_before.filter(|at| *at > received_at)
     }
 
+    /// The key by which a step's delivery is kept in order, where it is.
+    #[must_use]
+    pub fn order_key(&self, step: StepIndex) -> Option<OrderKey> {
+        let mut keys = self.terms.order.iter();
+        keys.find(|(of, _)| *of == step).map(|(_, key)| *key)
+    }
+
     /// The trace that it belongs to: the sender's, or one of its own.
     #[must_use]
     pub fn trace(&self) -> TraceContext<'_> {
@@ -56,6 +64,8 @@ pub struct Terms {
     pub expires: Option<Timestamp>,
     /// The URL that is told when the message has ended, where the sender named one.
     pub callback: Option<Box<str>>,
+    /// The keys by which its deliveries are kept in order, each with the step that it is of.
+    pub order: Box<[(StepIndex, OrderKey)]>,
 }
 
 /// A request as it was received, less its credentials and what concerned only the connection.

@@ -92,6 +92,9 @@ pub enum DeadReason {
     Crash,
     /// The message's time was over.
     Expired,
+    /// An earlier delivery of its order key is dead, and its step is
+    /// [`DeadLetterRest`](crate::WhenDead::DeadLetterRest).
+    Order,
 }
 
 words!(DeadReason {
@@ -100,6 +103,7 @@ words!(DeadReason {
     Expression => "expression",
     Crash => "crash",
     Expired => "expired",
+    Order => "order",
 });
 
 impl DeadReason {

@@ -59,10 +59,56 @@ pub struct Step {
     /// Whether the request's query is passed on.
     #[serde(default, skip_serializing_if = "is_false")]
     pub forward_query: bool,
+    /// How its deliveries are kept in order; without it in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<StepOrder>,
     /// Only in notices to a URL that a sender named: its scheme, host and port. The request goes
     /// there, and its path and query are those of the stored request, as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+}
+
+/// How a step's deliveries are kept in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepOrder {
+    /// A jq program that gives a message's key; `null` is none.
+    pub by: String,
+    /// What follows for a key when one of its deliveries is dead.
+    #[serde(default, skip_serializing_if = "WhenDead::is_skip")]
+    pub when_dead: WhenDead,
+}
+
+/// What follows for an order key when the delivery whose turn it is is dead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenDead {
+    /// The next one has its turn.
+    #[default]
+    Skip,
+    /// Nothing of the key goes on until somebody has seen to the dead letter.
+    Block,
+    /// Those that were accepted by then and haven't ended are dead letters too.
+    DeadLetterRest,
+}
+
+impl WhenDead {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Skip, Self::Block, Self::DeadLetterRest];
+
+    /// The word for it, as users write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Block => "block",
+            Self::DeadLetterRest => "dead_letter_rest",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    fn is_skip(&self) -> bool {
+        *self == Self::Skip
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -89,6 +135,12 @@ impl Plan {
     #[must_use]
     pub fn hash(&self) -> PlanHash {
         PlanHash::of(&self.to_json())
+    }
+
+    /// Whether any of its steps keeps its deliveries in order.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        self.steps.iter().any(|step| step.order.is_some())
     }
 }
 
@@ -155,6 +207,7 @@ mod tests {
             critical: true,
             forward: Vec::new(),
             forward_query: false,
+            order: None,
             origin: None,
         };
         Plan {

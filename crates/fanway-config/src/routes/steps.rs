@@ -1,7 +1,7 @@
 //! `send`: the steps of a route.
 
 use fanway_transform::{CompileError, Landing, Program, Template};
-use fanway_types::{Step, StepName, TargetName};
+use fanway_types::{Step, StepName, StepOrder, TargetName, WhenDead};
 use http::Method;
 
 use super::names;
@@ -11,13 +11,13 @@ use crate::keys::{Default, Key, Kind, Section};
 use crate::nodes::{found, list};
 use crate::problem::Code;
 use crate::targets::KnownTargets;
+use crate::value::{FromText, Refusal};
 use crate::yaml::{Node, Value};
 
 pub(crate) static SECTION: Section = Section {
     about: "One send to one target.",
     elsewhere: &[
         ("each", "fanning out over a list is not in this release"),
-        ("order_by", "not in this release"),
         (
             "needs",
             "steps that need each other are not in this release",
@@ -76,6 +76,18 @@ pub(crate) static SECTION: Section = Section {
             about: "Where it gives `false` or `null` the step is skipped.",
         },
         Key {
+            name: "order_by",
+            kind: Kind::Program,
+            default: Default::Unset,
+            about: "Gives each message's order key, when it is accepted. Of the deliveries to one target with the same key, one goes after the other, in the order of acceptance; other keys flow on. `null` is no key. Where it fails, or gives an array or an object, the request is refused.",
+        },
+        Key {
+            name: "order",
+            kind: Kind::Choice(&["skip", "block", "dead_letter_rest"]),
+            default: Default::Is("skip"),
+            about: "What happens to an order key when one of its deliveries is dead: the next has its turn (`skip`); nothing of the key goes on until the dead letter is redriven or discarded (`block`); what was accepted with the key by then becomes dead letters too (`dead_letter_rest`).",
+        },
+        Key {
             name: "critical",
             kind: Kind::Flag,
             default: Default::Is("true"),
@@ -89,6 +101,14 @@ pub(crate) static SECTION: Section = Section {
         },
     ],
 };
+
+impl FromText for WhenDead {
+    fn from_text(text: &str, _: &Kind) -> Result<Self, Refusal> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|word| word.as_str() == text)
+            .ok_or(Refusal::Unexpected)
+    }
+}
 
 /// What could be read of a step.
 #[derive(Default)]
@@ -174,6 +194,7 @@ pub(super) fn plain(target: &TargetName, name: StepName) -> Step {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        order: None,
         origin: None,
     }
 }
@@ -209,6 +230,7 @@ fn read_parts(
     let headers = names::headers(fields, "headers");
     let body = fields.expression("body", program);
     let when = fields.expression("when", program);
+    let order = order(fields);
     let critical = fields.value("critical");
     let forward = names::forward(fields, "forward");
     let forward = forward?;
@@ -224,8 +246,23 @@ fn read_parts(
         critical: critical?,
         forward: forward.headers,
         forward_query: forward.query,
+        order: order?,
         origin: None,
     })
+}
+
+/// `order_by` and `order`: the second says nothing without the first.
+fn order(fields: &Fields<'_>) -> Option<Option<StepOrder>> {
+    let by = fields.expression("order_by", program);
+    let when_dead: Option<WhenDead> = fields.value("order");
+    if let (Some(None), Some(entry)) = (&by, fields.entry("order")) {
+        let message = "`order` says nothing without `order_by`".to_owned();
+        let finding = Finding::new(Code::Fit, entry.node.span, message);
+        fields.check.report(finding);
+        return None;
+    }
+    let (by, when_dead) = by.zip(when_dead)?;
+    Some(by.map(|by| StepOrder { by, when_dead }))
 }
 
 fn program(text: &str) -> Result<(), (usize, String)> {

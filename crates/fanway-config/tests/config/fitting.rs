@@ -1,6 +1,6 @@
 //! Routes, steps, targets and sections that do or don't fit together.
 
-use fanway_types::Step;
+use fanway_types::{Step, WhenDead};
 
 use crate::scene::{config, error, with_route, with_step, with_top};
 
@@ -162,6 +162,29 @@ fn steps_name_targets_that_there_are_and_differ() {
     check_steps(
         "[Stock]",
         "6:12: expected a name: a lower-case letter, then lower-case letters, digits and `_`, found \"Stock\" [FW0105]",
+    );
+}
+
+#[track_caller]
+fn check_order(step: &str, expected: Option<(&str, WhenDead)>) {
+    let text = format!("match: POST /\nsend: [{{ to: stock{step} }}]");
+    let config = config(&with_route(&text));
+    let order = config.routes[0].plan.steps[0].order.as_ref();
+    let order = order.map(|order| (&*order.by, order.when_dead));
+    assert_eq!(order, expected, "{step}");
+}
+
+#[test]
+fn a_step_is_ordered_by_an_expression_and_skips_what_is_dead_unless_told_otherwise() {
+    check_order("", None);
+    check_order(", order_by: .id", Some((".id", WhenDead::Skip)));
+    for when_dead in WhenDead::ALL {
+        let step = format!(", order_by: .id, order: {}", when_dead.as_str());
+        check_order(&step, Some((".id", when_dead)));
+    }
+    check_steps(
+        "[{ to: stock, order: block }]",
+        "6:32: `order` says nothing without `order_by` [FW0108]",
     );
 }
 

@@ -1,20 +1,25 @@
 //! What a lane holds: bounded in deliveries and bytes, whatever waits behind it.
 //!
 //! A delivery is ready, or waits for its time, or is in flight. Of those that are ready, first tries
-//! are taken ahead of retries, each in the order in which they became ready; but where both are
-//! ready, every fourth is a retry. So neither starves: not a retry behind fresh ones, nor the others
-//! behind those that fail each time.
+//! are taken ahead of retries; but where both are ready, every fourth is a retry. So neither starves:
+//! not a retry behind fresh ones, nor the others behind those that fail each time. Among first tries
+//! and among retries routes have [`Turns`], and of one route they are taken in the order in which
+//! they became ready.
 //!
 //! What is called off, and what expires, is found by a look at all that is held: the one is rare,
 //! and the other comes once for each time at which something expires.
 
+mod turns;
+
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_types::{ByteCount, DeliveryId, Timestamp};
 use tokio::time::Instant;
+
+use turns::Turns;
 
 /// The longest that a failed delivery waits within the lane; the store keeps it for longer waits.
 const LONGEST_KEPT: Duration = Duration::from_secs(5);
@@ -39,8 +44,8 @@ pub(super) struct Window {
 /// Deliveries that are ready.
 #[derive(Debug, Default)]
 struct Ready {
-    first_tries: VecDeque<Work>,
-    retries: VecDeque<Work>,
+    first_tries: Turns,
+    retries: Turns,
     /// First tries that were taken ahead of a retry since the last one.
     ahead: u8,
 }

@@ -10,6 +10,7 @@ mod endpoints;
 mod expiry;
 mod fallback;
 mod hedging;
+mod keys;
 mod limits;
 mod metrics;
 mod order;

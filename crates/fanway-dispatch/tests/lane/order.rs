@@ -1,10 +1,14 @@
 //! The window: bounded, in order, and apart from other lanes'.
 
+use std::sync::Arc;
+
+use fanway_dispatch::Plans;
 use fanway_store::lane::Room;
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::build;
 use fanway_testkit::scripted_target::Reply;
-use fanway_types::{ByteCount, DeliveryState, HeldBy};
+use fanway_transform::plan::CompiledPlan;
+use fanway_types::{ByteCount, DeliveryState, HeldBy, Plan};
 
 use crate::bench::{Bench, Running, START, fixed, healthy, millis, pass, secs};
 
@@ -108,4 +112,34 @@ async fn retries_leave_half_of_the_window_to_others() {
     pass(secs(1)).await;
     assert_eq!(target.attempts(), 1000, "none waits behind the retries");
     assert_eq!(lane.snapshot().waiting, 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_floods_a_target_does_not_keep_another_s_deliveries_waiting() {
+    let mut bench = Bench::new().await;
+    let target = ScriptedTarget::always(Reply::status(200).after(millis(10)));
+    let mut params = bench.params(&target);
+    params.concurrency = fixed(1);
+    let other = Plan {
+        route: "returns".parse().expect("a name"),
+        ..Plan::clone(&bench.plan)
+    };
+    let compiled = [&*bench.plan, &other].map(|plan| CompiledPlan::compile(plan).map(Arc::new));
+    params.plans = Plans::new(compiled.map(|plan| plan.expect("it compiles")));
+    let kept = fanway_store::Store::keep_plan(&bench.store, Arc::new(other.clone()));
+    kept.await.expect("it's open");
+    let _lane = Running::start(params);
+    bench.accept(3000).await;
+    pass(millis(5)).await;
+    let few: Vec<_> = (0..3)
+        .map(|number| build::message(&other, 10_000 + number))
+        .collect();
+    let accepted = fanway_store::Store::accept(&bench.store, few.clone()).await;
+    accepted.expect("it's open");
+    bench.all_ended(&few).await;
+    assert!(
+        target.attempts() <= 8,
+        "{}: each has every other turn",
+        target.attempts()
+    );
 }

@@ -23,6 +23,7 @@ pub(crate) fn message(deliveries: &[DeliveryState]) -> MessageView {
         fallback_of: None,
         critical: true,
         state: *state,
+        in_line: false,
         attempts: 0,
         status: None,
         at: None,

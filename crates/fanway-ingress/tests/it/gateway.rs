@@ -40,6 +40,7 @@ pub(crate) fn route(name: &str, method: Option<http::Method>, path: &str) -> Rou
         method,
         path: path.parse().expect("a template"),
         plan: PlanHash::of(name),
+        order: None,
         body: BodyKind::Opaque,
         idempotency: Idempotency::default(),
         not_before: None,
@@ -75,6 +76,7 @@ pub(crate) fn params(registry: &mut Registry) -> Params {
         budget: MemoryBudget::new(ByteCount::mib(64)),
         clock: || NOW,
         metrics: Metrics::register(registry),
+        evaluator: None,
     }
 }
 

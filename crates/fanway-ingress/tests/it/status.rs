@@ -21,6 +21,7 @@ fn delivery(step: u16, target: &str, state: DeliveryState) -> DeliveryView {
         fallback_of: None,
         critical: true,
         state,
+        in_line: false,
         attempts: 0,
         status: None,
         at: None,

@@ -42,6 +42,7 @@ fn door(store: MemoryStore, plan: PlanHash) -> Result<Door, Failure> {
         method: Some(http::Method::POST),
         path: "/orders".parse()?,
         plan,
+        order: None,
         body: BodyKind::Opaque,
         idempotency: Idempotency::default(),
         not_before: None,
@@ -59,6 +60,7 @@ fn door(store: MemoryStore, plan: PlanHash) -> Result<Door, Failure> {
         budget: MemoryBudget::new(ByteCount::mib(64)),
         clock: now,
         metrics: Metrics::register(&mut Registry::default()),
+        evaluator: None,
     })?;
     Ok(ingress.door(Arc::new(store), StdRng::seed_from_u64(SEED)))
 }

@@ -12,7 +12,7 @@ use fanway_dispatch::{Stamp, outgoing};
 use fanway_target::http::{HttpTarget, HttpTargetError, Preview, RequestError};
 use fanway_transform::evaluator::{Evaluator, Params};
 use fanway_transform::plan::CompiledPlan;
-use fanway_transform::{ShapeError, Shaped, Shaping};
+use fanway_transform::{Limits, ShapeError, Shaped, Shaping, order_values};
 use fanway_types::{self as types, DeliveryId, Message, StepIndex};
 use tokio::runtime::{self, Runtime};
 
@@ -85,7 +85,7 @@ impl Stage<'_> {
             step: step.name.clone(),
             target: step.target.clone(),
             critical: step.critical,
-            expressions: expressions(step, shaping.as_ref().ok()),
+            expressions: expressions(step, shaping.as_ref().ok(), self.order_key(index)),
             request: None,
             skipped: None,
             fails: None,
@@ -102,6 +102,14 @@ impl Stage<'_> {
             Err(failure) => explained.fails = Some(chain(&failure)),
         }
         explained
+    }
+
+    /// What a step's `order_by` gives, where it has one.
+    fn order_key(&self, index: StepIndex) -> Option<String> {
+        let values = order_values(self.plan, &self.message, &Limits::default()).ok()?;
+        let mut values = values.into_iter();
+        let value = values.find(|(step, _)| *step == index);
+        Some(value.map_or("null".to_owned(), |(_, value)| value))
     }
 
     /// The first attempt, as the target would send it.
@@ -123,7 +131,11 @@ impl Stage<'_> {
 }
 
 /// The expressions of a step, and what they gave.
-fn expressions(step: &types::Step, shaping: Option<&Shaping>) -> Vec<Expression> {
+fn expressions(
+    step: &types::Step,
+    shaping: Option<&Shaping>,
+    key: Option<String>,
+) -> Vec<Expression> {
     let shaped = match shaping {
         Some(Shaping::Send(shaped)) => Some(shaped),
         Some(Shaping::Skip) | None => None,
@@ -140,6 +152,9 @@ fn expressions(step: &types::Step, shaping: Option<&Shaping>) -> Vec<Expression>
             result,
         });
     };
+    if let Some(order) = &step.order {
+        add("order_by".to_owned(), &order.by, key);
+    }
     if let Some(when) = &step.when {
         add("when".to_owned(), when, wanted);
     }

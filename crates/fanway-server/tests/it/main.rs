@@ -6,6 +6,7 @@ mod dead;
 mod gateway;
 mod keys;
 mod notices;
+mod ordering;
 mod pace;
 mod reaching;
 mod refusals;

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use fanway_store::change::Edited;
 use fanway_types::{
     DeliveryId, Direction, Fingerprint, Headers, IdempotencyKey, JobId, KeyScope, Message,
-    MessageId, Outcome, Plan, PlanHash, Request, TargetName, Terms, Timestamp, Verdict,
+    MessageId, OrderKey, Outcome, Plan, PlanHash, Request, StepIndex, TargetName, Terms, Timestamp,
+    Verdict,
 };
 use serde::de::DeserializeOwned;
 
 use super::fields::{Damage, Fields, pass_over, take_varint};
-use super::{kind, scope, tag, verdict};
+use super::{ORDER_SIZE, kind, scope, tag, verdict};
 use crate::record::{Cancel, Controlled, Discard, Record, Redrive, Troubled};
 
 /// Reads a record.
@@ -94,6 +95,7 @@ impl TermsRead {
             tag::KEY_UNTIL => self.until = Some(timestamp(tag, value)?),
             tag::NOT_BEFORE => self.terms.not_before = Some(timestamp(tag, value)?),
             tag::EXPIRES => self.terms.expires = Some(timestamp(tag, value)?),
+            tag::ORDER => self.terms.order = order(value).ok_or(Damage::Value(tag))?,
             tag::CALLBACK => self.terms.callback = Some(text(tag, value)?.into()),
             _ => return Ok(false),
         }
@@ -115,6 +117,16 @@ impl TermsRead {
             ..self.terms
         })
     }
+}
+
+fn order(value: &[u8]) -> Option<Box<[(StepIndex, OrderKey)]>> {
+    let (keys, rest) = value.as_chunks::<ORDER_SIZE>();
+    let read = |key: &[u8; ORDER_SIZE]| {
+        let (step, key) = key.split_first_chunk()?;
+        let key = OrderKey::from_bytes(key.try_into().ok()?);
+        Some((StepIndex::from_le_bytes(*step), key))
+    };
+    rest.is_empty().then(|| keys.iter().map(read).collect())?
 }
 
 fn scoped_key(value: &[u8]) -> Option<(KeyScope, Box<str>)> {

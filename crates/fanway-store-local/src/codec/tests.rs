@@ -7,8 +7,8 @@ use fanway_store::job::{Cursor, Filter, Job, State};
 use fanway_store::trouble::{Cause, Open, Trouble};
 use fanway_types::{
     AgainCause, DeadReason, DeliveryId, Direction, End, Fingerprint, Headers, IdempotencyKey,
-    JobId, KeyScope, Message, MessageId, Outcome, Plan, PlanHash, Request, Terms, Timestamp,
-    Verdict,
+    JobId, KeyScope, Message, MessageId, OrderKey, Outcome, Plan, PlanHash, Request, Terms,
+    Timestamp, Verdict,
 };
 
 use super::{Damage, message_head, read, read_message, size, write};
@@ -96,6 +96,7 @@ fn all_terms_of_a_message_are_read_back() {
         not_before: Some(Timestamp::from_millis(1)),
         expires: Some(Timestamp::from_millis(2)),
         callback: Some("https://example.com/told?of=it".into()),
+        order: [(0, OrderKey::of("42")), (2, OrderKey::of("43"))].into(),
     };
     let only = [
         Terms {
@@ -112,6 +113,10 @@ fn all_terms_of_a_message_are_read_back() {
         },
         Terms {
             callback: whole.callback.clone(),
+            ..Terms::default()
+        },
+        Terms {
+            order: whole.order.clone(),
             ..Terms::default()
         },
     ];

@@ -7,7 +7,7 @@ use fanway_types::{
 use serde::Serialize;
 
 use super::fields::{Out, counted, put_field, put_start, put_varint};
-use super::{kind, scope, tag, verdict};
+use super::{ORDER_SIZE, kind, scope, tag, verdict};
 use crate::record::{Discard, Record, Redrive};
 
 /// Appends a record.
@@ -102,6 +102,13 @@ fn write_terms(terms: &Terms, out: &mut impl Out) {
     }
     if let Some(at) = terms.expires {
         put_time(out, tag::EXPIRES, at);
+    }
+    if !terms.order.is_empty() {
+        put_start(out, tag::ORDER, terms.order.len() * ORDER_SIZE);
+        for (step, key) in &terms.order {
+            out.put(&step.to_le_bytes());
+            out.put(&key.to_bytes());
+        }
     }
     if let Some(url) = &terms.callback {
         put_field(out, tag::CALLBACK, url.as_bytes());

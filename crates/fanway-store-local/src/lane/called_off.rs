@@ -29,6 +29,9 @@ impl LocalLane {
 
     /// Takes a delivery out of what was read and not handed out; false where it isn't there.
     fn stop_waiting(&mut self, delivery: DeliveryId) -> bool {
+        if self.order.take_parked(delivery) {
+            return true;
+        }
         let place = self.ready.iter().position(|work| work.delivery == delivery);
         match place {
             Some(place) => self.ready.remove(place).is_some(),

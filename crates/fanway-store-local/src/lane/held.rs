@@ -70,6 +70,20 @@ impl Held {
         self.others.contains_key(&delivery)
     }
 
+    /// Forgets one that the lane has and of which nothing was recorded: the ledger hands it out again.
+    pub(super) fn forget(&mut self, delivery: DeliveryId) {
+        if let Some(Why::InLane) = self.others.get(&delivery) {
+            self.others.remove(&delivery);
+        }
+    }
+
+    /// Those of [`others`](Self::others) that were let go.
+    pub(super) fn let_go_of(&self) -> HashSet<DeliveryId> {
+        let others = self.others.iter();
+        let let_go = others.filter(|(_, why)| matches!(why, Why::LetGo(..)));
+        let_go.map(|(delivery, _)| *delivery).collect()
+    }
+
     /// All that is passed over where deliveries are read by their due time.
     pub(super) fn others(&self) -> HashSet<DeliveryId> {
         self.others.keys().copied().collect()

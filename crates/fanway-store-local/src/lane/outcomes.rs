@@ -1,5 +1,7 @@
 //! What a lane says of its deliveries, on its way into the journal.
 
+use std::sync::Arc;
+
 use fanway_journal::Class;
 use fanway_store::event::{Event, What};
 use fanway_store::lane::{Hold, Work};
@@ -14,9 +16,17 @@ impl LocalLane {
     pub(super) fn append(&mut self, outcome: Outcome, hold: Hold, event: Option<Box<Event>>) {
         let delivery = outcome.delivery;
         let (verdict, attempts) = (outcome.verdict, outcome.attempts);
+        let ends = matches!(verdict, Verdict::Ended(_));
+        // What comes next of its key doesn't begin before its end is durable.
+        let is_waited_for = ends && self.order.has(delivery);
+        let waiter = if is_waited_for {
+            Waiter::Lane(Arc::clone(&self.feed))
+        } else {
+            Waiter::Nobody
+        };
         let entry = Entry {
             record: Record::Outcome(outcome.clone()),
-            waiter: Waiter::Nobody,
+            waiter,
             event: event.clone(),
         };
         let Ok(ticket) = self.store.intake.append(entry, Class::Outcome) else {
@@ -26,13 +36,21 @@ impl LocalLane {
         };
         self.unposted.add(ticket);
         match (verdict, hold) {
-            (Verdict::Ended(_), _) => self.held.end(delivery, ticket),
+            (Verdict::Ended(_), _) => {
+                self.held.end(delivery, ticket);
+                if is_waited_for {
+                    self.ending.push_back((ticket, delivery, verdict));
+                }
+            }
             (Verdict::Again { .. }, Hold::Keep) => {}
             (Verdict::Again { .. }, Hold::LetGo) if self.held.called_off(delivery).is_some() => {
                 // Nobody has it any more, and nobody is to be given it.
                 self.end_called_off(delivery);
             }
-            (Verdict::Again { .. }, Hold::LetGo) => self.held.let_go(delivery, ticket, attempts),
+            (Verdict::Again { .. }, Hold::LetGo) => {
+                self.held.let_go(delivery, ticket, attempts);
+                self.let_others_go(delivery, verdict);
+            }
         }
     }
 

@@ -25,7 +25,10 @@ pub(super) fn call_off(
         return Ok(Vec::new());
     };
     connection
-        .prepare_cached("UPDATE deliveries SET state = 7 WHERE seq = ? AND state IN (0, 1)")?
+        .prepare_cached(
+            "UPDATE deliveries SET state = 7, order_key = iif(state = 8, NULL, order_key)
+             WHERE seq = ? AND state IN (0, 1, 8)",
+        )?
         .execute([seq])?;
     let mut statement = connection.prepare_cached(&format!("{SELECT} AND d.seq = ?"))?;
     let mut rows = statement.query([seq])?;

@@ -36,12 +36,12 @@ const NEVER: [(&str, &str); 5] = [
     ),
     (
         "SELECT count(*) FROM messages m WHERE ended_at IS NULL
-         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1, 7))",
+         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1, 7, 8))",
         "messages that never end: none of their deliveries is pending",
     ),
     (
         "SELECT count(*) FROM messages m WHERE ended_at IS NOT NULL
-         AND EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1, 7))",
+         AND EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state IN (0, 1, 7, 8))",
         "messages that ended with deliveries pending",
     ),
     (
@@ -90,11 +90,34 @@ const NEVER_SINCE_2: [(&str, &str); 7] = [
     ),
 ];
 
-/// The same for the tables that a ledger has since version 3.
-const NEVER_SINCE_3: [(&str, &str); 1] = [(
-    "SELECT count(*) FROM troubles WHERE NOT json_valid(json)",
-    "targets' troubles that can't be read",
-)];
+/// The same in what schema 3 has added.
+const NEVER_SINCE_3: [(&str, &str); 5] = [
+    (
+        "SELECT count(*) FROM troubles WHERE NOT json_valid(json)",
+        "targets' troubles that can't be read",
+    ),
+    (
+        "SELECT count(*) FROM deliveries WHERE order_key IS NOT NULL AND length(order_key) != 16",
+        "order keys that can't be read",
+    ),
+    (
+        "SELECT count(*) FROM deliveries WHERE state = 8 AND order_key IS NULL",
+        "deliveries in line without an order key",
+    ),
+    (
+        "SELECT count(*) FROM deliveries WHERE order_key IS NOT NULL AND state NOT IN (1, 3, 7, 8)",
+        "deliveries in a line that they should have left",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT DISTINCT target, order_key FROM deliveries
+           WHERE state = 8 AND order_key IS NOT NULL) w
+         WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.target = w.target
+           AND d.order_key = w.order_key AND d.state <> 8)
+         AND NOT EXISTS (SELECT 1 FROM doomed x WHERE x.target = w.target
+           AND x.order_key = w.order_key)",
+        "lines in which nobody has the turn",
+    ),
+];
 
 /// Checks a ledger: SQLite's own check, and that its rows make sense together. Changes nothing.
 /// One of an earlier release is checked as that one left it.
@@ -133,7 +156,7 @@ pub fn check(path: &Path) -> Result<Report, Error> {
     )?;
     report.pending = count(
         &connection,
-        "SELECT count(*) FROM deliveries WHERE state IN (0, 1, 7)",
+        "SELECT count(*) FROM deliveries WHERE state IN (0, 1, 7, 8)",
     )?;
     let dead = format!(
         "SELECT count(*) FROM deliveries WHERE state = {}",

@@ -6,6 +6,7 @@ use fanway_store::lookup::{DeliveryView, MessageView};
 use fanway_types::{MessageId, MessageState, Plan, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::state::delivery::IN_LINE;
 use super::state::{reason, shown};
 use super::{Error, Plans, history, row};
 use crate::view::settle;
@@ -80,7 +81,8 @@ fn delivery(row: &Row<'_>, message: MessageId, plan: &Plan) -> Result<DeliveryVi
     let id = row::delivery(row, message, 0)?;
     let step = row::step(plan, id)?;
     let attempts = row.get(5)?;
-    let state = shown(row.get(4)?, attempts)?;
+    let number = row.get(4)?;
+    let state = shown(number, attempts)?;
     let (at, due) = (timestamp(row, 7)?, timestamp(row, 8)?);
     Ok(DeliveryView {
         id,
@@ -89,6 +91,7 @@ fn delivery(row: &Row<'_>, message: MessageId, plan: &Plan) -> Result<DeliveryVi
         fallback_of: row::optional_target(row, 11)?,
         critical: step.critical,
         state,
+        in_line: number == IN_LINE,
         attempts,
         status: row.get(6)?,
         at,

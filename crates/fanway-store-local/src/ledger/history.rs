@@ -153,6 +153,7 @@ fn read(mut bytes: &[u8], message: MessageId, plan: &Plan) -> Option<Vec<Deliver
             target: fallback.unwrap_or_else(|| step.target.clone()),
             critical: step.critical,
             state,
+            in_line: false,
             attempts,
             status: (status != 0).then_some(status),
             at: Some(at),

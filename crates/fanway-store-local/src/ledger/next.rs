@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanway_store::lane::Progress;
+use fanway_store::lane::{Progress, Room};
 use fanway_store::{Backlog, lane};
-use fanway_types::{DeliveryId, MessageId, PlanHash, TargetName, Timestamp};
+use fanway_types::{ByteCount, DeliveryId, MessageId, OrderKey, PlanHash, TargetName, Timestamp};
 use foldhash::HashSet;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::find::{posted, timestamp};
+use super::lines::{self, Known, bucket};
 use super::{Error, edits, row};
 use crate::codec::read_message;
 
@@ -43,6 +44,10 @@ pub(crate) struct Ask {
     pub(crate) limit: usize,
     /// Due ones that the lane has already.
     pub(crate) held: HashSet<DeliveryId>,
+    /// Of these, what it has let go.
+    pub(crate) let_go: HashSet<DeliveryId>,
+    /// The most to return of those that wait in line behind one that is due.
+    pub(crate) followers: Room,
     /// The bytes of bodies to return; the one that crosses the line is returned too.
     pub(crate) bytes: u64,
 }
@@ -57,16 +62,36 @@ pub(crate) struct Due {
     /// Whether there may be more of them than were returned.
     pub(crate) more: bool,
     /// Deliveries whose time has come.
-    pub(crate) due: Vec<lane::Work>,
+    pub(crate) due: Vec<Found>,
+    /// Deliveries that are to be dead letters, since another one of their order key is.
+    pub(crate) doomed: Vec<lane::Work>,
+    /// Buckets of order keys in which the lane has all that there is, with what was returned.
+    pub(crate) clean: Vec<u16>,
+    /// All buckets in which there is more, where that was looked at.
+    pub(crate) dirty: Option<Vec<u16>>,
     /// The next time at which more will be due, or now where more are.
     pub(crate) next_due: Option<Timestamp>,
     /// The position that the ledger was posted up to at that moment.
     pub(crate) posted: u64,
 }
 
+/// A delivery whose time has come.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) work: lane::Work,
+    /// Its order key, and what waits in line behind it.
+    pub(crate) line: Option<(OrderKey, Vec<lane::Work>)>,
+}
+
 const COLUMNS: &str =
     "m.id, m.head, m.body, d.seq, d.step, d.item, d.run, p.hash, d.plan_step, d.attempts, d.used,
-    d.spent, d.due, d.key_run, m.edited";
+    d.spent, d.due, d.key_run, m.edited, d.order_key";
+/// Followers of one delivery that are read with it at most.
+const FOLLOWERS: usize = 256;
+/// Doomed deliveries that are read together, and bytes of their bodies.
+const DOOMED: usize = 1024;
+const DOOMED_BYTES: u64 = 4 << 20;
+
 const JOINS: &str =
     "FROM deliveries d JOIN messages m ON m.seq = d.seq JOIN plans p ON p.id = d.plan";
 const TARGET: &str = "d.target = (SELECT id FROM targets WHERE name = ?1)";
@@ -80,10 +105,12 @@ pub(crate) fn next(connection: &mut Connection, ask: &Ask) -> Result<Due, Error>
     };
     let mut bytes = ask.bytes;
     read_due(&transaction, ask, &mut bytes, &mut answer)?;
+    read_doomed(&transaction, ask, &mut answer)?;
     if let Some(after) = ask.fresh_after {
         answer.read_fresh = true;
         read_fresh(&transaction, ask, after, &mut bytes, &mut answer)?;
     }
+    look_at_buckets(&transaction, ask, &mut answer)?;
     Ok(answer)
 }
 
@@ -104,13 +131,17 @@ fn read_fresh(
             answer.more = true;
             return Ok(());
         }
-        let place = Place {
-            seq: row.get::<_, i64>(3)?.cast_unsigned(),
-            step: row.get(4)?,
-        };
+        let place = place(row)?;
         answer.fresh.push((place, work(connection, row, bytes)?));
     }
     Ok(())
+}
+
+fn place(row: &Row<'_>) -> Result<Place, Error> {
+    Ok(Place {
+        seq: row.get::<_, i64>(3)?.cast_unsigned(),
+        step: row.get(4)?,
+    })
 }
 
 fn read_due(
@@ -122,6 +153,7 @@ fn read_due(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} {JOINS} WHERE {TARGET} AND d.state = 1 ORDER BY d.due LIMIT ?2",
     ))?;
+    let mut room = ask.followers;
     // One more than can be taken says when the next one is due.
     let limit = i64::try_from(ask.limit + ask.held.len() + 1).unwrap_or(i64::MAX);
     let mut rows = statement.query((ask.target.as_str(), limit))?;
@@ -134,8 +166,110 @@ fn read_due(
             answer.next_due = Some(due);
             return Ok(());
         }
-        answer.due.push(work(connection, row, bytes)?);
+        let key = row.get::<_, Option<_>>(15)?.map(OrderKey::from_bytes);
+        let found = work(connection, row, bytes)?;
+        let line = match key {
+            Some(key) => Some((key, read_followers(connection, ask, key, row, &mut room)?)),
+            None => None,
+        };
+        answer.due.push(Found { work: found, line });
     }
+    Ok(())
+}
+
+/// Reads what waits in line behind a delivery that has its turn.
+fn read_followers(
+    connection: &Connection,
+    ask: &Ask,
+    key: OrderKey,
+    turn: &Row<'_>,
+    room: &mut Room,
+) -> Result<Vec<lane::Work>, Error> {
+    let mut followers = Vec::new();
+    let (mut most, mut bytes) = (room.deliveries.min(FOLLOWERS), room.bytes.get());
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} {JOINS} WHERE {TARGET} AND d.order_key = ?2 AND d.state = 8
+         AND (d.seq, d.step, d.item, d.run) > (?3, ?4, ?5, ?6)
+         ORDER BY d.seq, d.step, d.item, d.run",
+    ))?;
+    let (seq, step): (i64, u16) = (turn.get(3)?, turn.get(4)?);
+    let (item, run): (u32, u16) = (turn.get(5)?, turn.get(6)?);
+    let key = key.to_bytes();
+    let mut rows = statement.query((ask.target.as_str(), key, seq, step, item, run))?;
+    while most > 0 && bytes > 0 {
+        let Some(row) = rows.next()? else { break };
+        if !ask.held.contains(&delivery_id(row)?) {
+            followers.push(work(connection, row, &mut bytes)?);
+            most -= 1;
+        }
+    }
+    room.deliveries -= followers.len();
+    room.bytes = ByteCount::new(bytes);
+    Ok(followers)
+}
+
+/// Reads what is to be dead letters because another one of its order key is.
+fn read_doomed(connection: &Connection, ask: &Ask, answer: &mut Due) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT order_key, until FROM doomed WHERE target = (SELECT id FROM targets WHERE name = ?)",
+    )?;
+    let mut keys = statement.query([ask.target.as_str()])?;
+    let mut bytes = DOOMED_BYTES;
+    while let Some(doomed) = keys.next()? {
+        let (key, until): ([u8; 16], i64) = (doomed.get(0)?, doomed.get(1)?);
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} {JOINS} WHERE {TARGET} AND d.order_key = ?2 AND d.state = 8
+             AND d.seq < ?3 AND d.run = 0",
+        ))?;
+        let mut rows = statement.query((ask.target.as_str(), key, until))?;
+        while let Some(row) = rows.next()? {
+            if bytes == 0 || answer.doomed.len() == DOOMED {
+                return Ok(());
+            }
+            if !ask.held.contains(&delivery_id(row)?) {
+                answer.doomed.push(work(connection, row, &mut bytes)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Says of the buckets whether the lane has all that there is: of those of the order keys that were
+/// found, and where all that is fresh was read, of all.
+fn look_at_buckets(connection: &Connection, ask: &Ask, answer: &mut Due) -> Result<(), Error> {
+    let lines = || answer.due.iter().filter_map(|found| found.line.as_ref());
+    let is_all = answer.read_fresh && !answer.more;
+    if !is_all && lines().next().is_none() {
+        return Ok(());
+    }
+    let number = connection
+        .prepare_cached("SELECT id FROM targets WHERE name = ?")?
+        .query_row([ask.target.as_str()], |row| row.get(0))
+        .optional()?;
+    let Some(number) = number else {
+        answer.dirty = is_all.then(Vec::new);
+        return Ok(());
+    };
+    let followers = lines().flat_map(|(_, followers)| followers);
+    let given = answer.due.iter().map(|found| &found.work).chain(followers);
+    let given: HashSet<_> = given.map(|work| work.delivery).collect();
+    let known = Known {
+        has: &ask.held,
+        given: &given,
+        let_go: &ask.let_go,
+    };
+    if is_all {
+        answer.dirty = Some(lines::unknown(connection, number, &known)?);
+        return Ok(());
+    }
+    let found: HashSet<_> = lines().map(|(key, _)| bucket(*key)).collect();
+    let mut clean = Vec::new();
+    for bucket in found {
+        if lines::is_known(connection, number, bucket, &known)? {
+            clean.push(bucket);
+        }
+    }
+    answer.clean = clean;
     Ok(())
 }
 
@@ -178,7 +312,9 @@ pub(crate) fn backlog(connection: &Connection) -> Result<Vec<Backlog>, Error> {
         "SELECT t.name,
            (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 0)
              + (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 1)
-             + (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 7),
+             + (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 7)
+             + (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 8
+                AND d.order_key IS NOT NULL),
            min(coalesce((SELECT min(seq) FROM deliveries d WHERE d.target = t.id AND d.state = 0), 1 << 62),
                coalesce((SELECT min(seq) FROM deliveries d WHERE d.target = t.id AND d.state = 1), 1 << 62)),
            (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 3)

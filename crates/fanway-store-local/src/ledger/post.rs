@@ -6,10 +6,11 @@
 
 mod change;
 mod fresh;
+mod line;
 mod notify;
 mod settle;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,8 +20,9 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::adopt::{Moved, move_some};
 use super::called_off::{call_off, left_called_off};
+use super::lines::Line;
 use super::schema::watch_log;
-use super::{Error, Plans, by_hand, find};
+use super::{Error, Plans, by_hand, find, lines};
 use crate::adopt::Aliases;
 use crate::breath::Breath;
 use crate::cancel::CalledOff;
@@ -52,6 +54,9 @@ pub(crate) struct Posted {
     pub(crate) notices: Vec<Notice>,
     /// What was called off and hasn't ended.
     pub(crate) called_off: Vec<CalledOff>,
+    /// For each target the earliest due time of those that have their turn in a line, or that are
+    /// doomed.
+    pub(crate) turns: HashMap<TargetName, Timestamp>,
 }
 
 /// What became of a redrive or discard.
@@ -167,6 +172,8 @@ impl Posting {
             ..
         } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before = find::posted(&transaction)?;
+        let freed = lines::doomed_behind(&transaction, before)?;
         let mut writing = Writing {
             connection: &transaction,
             plans,
@@ -175,6 +182,7 @@ impl Posting {
             backlog,
             breath,
             posted: Posted::default(),
+            freed: freed.into_iter().collect(),
         };
         let are_messages = |(_, record): &&(u64, Record)| matches!(record, Record::Message(_));
         let mut range = Range::of(records.iter().filter(are_messages).count());
@@ -202,6 +210,7 @@ impl Posting {
             }
         }
         writing.write(range)?;
+        writing.promote(end)?;
         let posted = writing.posted;
         let mut meta = transaction.prepare_cached("UPDATE meta SET value = ? WHERE key = ?")?;
         meta.execute((end.cast_signed(), "posted"))?;
@@ -222,6 +231,8 @@ struct Writing<'a> {
     backlog: &'a mut u64,
     breath: &'a mut Breath,
     posted: Posted,
+    /// Lines that something has left, or may.
+    freed: BTreeSet<Line>,
 }
 
 impl Writing<'_> {

@@ -1,10 +1,13 @@
 //! Retention: forgetting what has been kept long enough, a little at a time.
 
-use fanway_types::{MessageId, Timestamp};
+use std::collections::BTreeSet;
+
+use fanway_types::{MessageId, TargetName, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::lines::{Line, Promoted};
 use super::state::delivery;
-use super::{Error, by_hand, edits, keys};
+use super::{Error, by_hand, edits, find, keys, lines, row};
 use crate::params::{Bodies, Keep};
 
 /// Rows that one call removes at most, so that posting doesn't wait for long.
@@ -12,13 +15,22 @@ const ROWS: u32 = 2_000;
 /// Pages that one call gives back to the file system at most.
 const PAGES: u32 = 1_000;
 
-/// Removes some of what is older than `keep` says, in a transaction of its own. Returns whether
-/// there may be more.
+/// What a call has removed.
+#[derive(Debug, Default)]
+pub(crate) struct Pruned {
+    /// Whether there may be more.
+    pub(crate) more: bool,
+    /// Targets for which one has its turn now that a dead letter is gone that blocked its key, and
+    /// when that is due.
+    pub(crate) turns: Vec<(TargetName, Timestamp)>,
+}
+
+/// Removes some of what is older than `keep` says, in a transaction of its own.
 pub(crate) fn prune(
     connection: &mut Connection,
     keep: &Keep,
     now: Timestamp,
-) -> Result<bool, Error> {
+) -> Result<Pruned, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // What can be asked for by its id has to be there, however short the history is.
     let history = now.saturating_sub(keep.history.max(keep.messages));
@@ -38,13 +50,37 @@ pub(crate) fn prune(
     } else {
         now
     };
-    removed += remove_messages(&transaction, dead, bodies)?;
+    let mut freed = BTreeSet::new();
+    removed += remove_messages(&transaction, dead, bodies, &mut freed)?;
+    let turns = promote(&transaction, freed)?;
     removed += keys::prune(&transaction, now, ROWS)?;
     let noted = now.saturating_sub(keep.history);
     removed += by_hand::prune(&transaction, noted, ROWS)?;
     transaction.commit()?;
     give_back(connection)?;
-    Ok(removed >= ROWS as usize)
+    Ok(Pruned {
+        more: removed >= ROWS as usize,
+        turns,
+    })
+}
+
+/// Gives the next one its turn in lines that a dead letter has left.
+fn promote(
+    connection: &Connection,
+    freed: BTreeSet<Line>,
+) -> Result<Vec<(TargetName, Timestamp)>, Error> {
+    let mut turns = Vec::new();
+    if freed.is_empty() {
+        return Ok(turns);
+    }
+    let posted = find::posted(connection)?;
+    for line in freed {
+        let promoted = lines::promote(connection, line, posted)?;
+        if let Promoted::Due(due) | Promoted::Anew(due) = promoted {
+            turns.push((row::target_name(connection, line.0)?, due));
+        }
+    }
+    Ok(turns)
 }
 
 /// Gives free pages back to the file system.
@@ -61,6 +97,7 @@ fn remove_messages(
     connection: &Connection,
     dead: Timestamp,
     bodies: Timestamp,
+    freed: &mut BTreeSet<Line>,
 ) -> Result<usize, Error> {
     let on_list = format!(
         "EXISTS (SELECT 1 FROM deliveries d WHERE d.seq = m.seq AND d.state = {})",
@@ -76,6 +113,7 @@ fn remove_messages(
     let mut removed = 0;
     for seq in rows {
         let seq = seq?;
+        freed.extend(lines::of_message(connection, seq)?);
         connection
             .prepare_cached("DELETE FROM deliveries WHERE seq = ?")?
             .execute([seq])?;

@@ -1,8 +1,8 @@
 //! What rows of several queries have in common.
 
 use fanway_types::{DeliveryId, Direction, MessageId, Plan, Step, TargetName};
-use rusqlite::Row;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
 
 use super::Error;
 
@@ -46,4 +46,10 @@ pub(super) fn target(row: &Row<'_>, column: usize) -> Result<TargetName, Error> 
         table: "targets",
         what: "not a name",
     })
+}
+
+/// The name of the target that has this number.
+pub(super) fn target_name(connection: &Connection, number: i64) -> Result<TargetName, Error> {
+    let mut statement = connection.prepare_cached("SELECT name FROM targets WHERE id = ?")?;
+    statement.query_row([number], |row| Ok(target(row, 0)))?
 }

@@ -16,6 +16,7 @@ pub(super) fn plan() -> Plan {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        order: None,
         origin: None,
     };
     Plan {

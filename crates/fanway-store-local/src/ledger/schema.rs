@@ -118,9 +118,28 @@ CREATE INDEX audit_at ON audit (at);
 
 /// `troubles` has what lanes have learnt of their targets that isn't well. `deliveries.fallback_of`
 /// is the target of the delivery's step, where a fallback has it: then `target` is that one.
+/// `deliveries.fallback_of` is the target of the delivery's step, where a fallback has it: then
+/// `target` is that one.
+///
+/// `deliveries.order_key` is there while a delivery is in its line: until it has ended, and as long
+/// as it blocks its key. `doomed` has the keys of which those that were accepted before the position
+/// `until` are to be dead letters.
 const THIRD: &str = "
 CREATE TABLE troubles (target TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
 ALTER TABLE deliveries ADD COLUMN fallback_of INTEGER REFERENCES targets;
+
+ALTER TABLE deliveries ADD COLUMN order_key BLOB;
+CREATE INDEX deliveries_turn ON deliveries (target, order_key)
+    WHERE order_key IS NOT NULL AND state <> 8;
+CREATE INDEX deliveries_in_line ON deliveries (target, order_key, seq, step, item, run)
+    WHERE order_key IS NOT NULL AND state = 8;
+
+CREATE TABLE doomed (
+    target INTEGER NOT NULL REFERENCES targets,
+    order_key BLOB NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (target, order_key)
+) WITHOUT ROWID;
 ";
 
 /// Pages that a connection keeps in memory, in KiB.

@@ -22,14 +22,20 @@ pub(super) mod delivery {
     pub(crate) const DEAD_OFF_LIST: u8 = 6;
     /// Called off, and not ended: no lane is given it any more. One that has it, or the store, ends it.
     pub(crate) const CALLED_OFF: u8 = 7;
+    /// Another one of its order key has its turn: no lane is given it.
+    pub(crate) const IN_LINE: u8 = 8;
 }
 
 /// The state that a row shows.
 pub(super) fn shown(state: u8, attempts: u32) -> Result<DeliveryState, Error> {
     match state {
         delivery::FRESH => Ok(DeliveryState::Pending),
-        delivery::SCHEDULED | delivery::CALLED_OFF if attempts == 0 => Ok(DeliveryState::Pending),
-        delivery::SCHEDULED | delivery::CALLED_OFF => Ok(DeliveryState::Retrying),
+        delivery::SCHEDULED | delivery::CALLED_OFF | delivery::IN_LINE if attempts == 0 => {
+            Ok(DeliveryState::Pending)
+        }
+        delivery::SCHEDULED | delivery::CALLED_OFF | delivery::IN_LINE => {
+            Ok(DeliveryState::Retrying)
+        }
         delivery::DELIVERED => Ok(DeliveryState::Delivered),
         delivery::DEAD | delivery::DEAD_OFF_LIST => Ok(DeliveryState::Dead),
         delivery::SKIPPED => Ok(DeliveryState::Skipped),
@@ -53,12 +59,13 @@ pub(super) fn number(state: DeliveryState) -> u8 {
     }
 }
 
-const REASONS: [(u8, DeadReason); 5] = [
+const REASONS: [(u8, DeadReason); 6] = [
     (1, DeadReason::Refused),
     (2, DeadReason::Exhausted),
     (3, DeadReason::Expression),
     (4, DeadReason::Crash),
     (5, DeadReason::Expired),
+    (6, DeadReason::Order),
 ];
 
 /// The number of a reason.

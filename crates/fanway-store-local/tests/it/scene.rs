@@ -61,6 +61,7 @@ fn plan() -> Arc<Plan> {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        order: None,
         origin: None,
     });
     Arc::new(Plan {

@@ -33,6 +33,7 @@ pub async fn a_message_is_found_as_soon_as_it_is_accepted<E: Engine>() {
                 fallback_of: None,
                 critical: step.critical,
                 state: DeliveryState::Pending,
+                in_line: false,
                 attempts: 0,
                 status: None,
                 at: None,

@@ -283,6 +283,7 @@ pub(super) fn plan(route: &str, targets: &[&str]) -> Arc<Plan> {
         critical: true,
         forward: Vec::new(),
         forward_query: false,
+        order: None,
         origin: None,
     });
     Arc::new(Plan {

@@ -3,6 +3,7 @@
 mod change;
 mod find;
 mod lanes;
+mod lines;
 mod queue;
 mod records;
 mod view;
@@ -20,6 +21,7 @@ use fanway_types::{
 };
 use tokio::sync::broadcast;
 
+use lines::Lines;
 use queue::{Place, Queue};
 use records::Records;
 
@@ -37,6 +39,7 @@ pub(super) struct Book {
     keys: HashMap<KeyHash, MessageId>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
     queues: HashMap<TargetName, Queue>,
+    lines: Lines,
     /// Targets' earlier names, and the names of today. None of the latter is among the former.
     heirs: HashMap<TargetName, TargetName>,
     pub(super) records: Records,
@@ -68,6 +71,8 @@ struct Delivery {
     last: Option<Outcome>,
     /// Whether a lane holds it.
     held: bool,
+    /// Whether another one of its order key has its turn.
+    in_line: bool,
     /// When it was called off.
     cancelled: Option<Timestamp>,
     /// Whether it was redriven or discarded.
@@ -176,16 +181,17 @@ impl Book {
                 index,
                 key: id,
             };
-            self.make(id, run, due);
+            self.make(id, run, due, None);
         }
     }
 
-    fn make(&mut self, id: DeliveryId, run: Run, due: Option<Timestamp>) {
+    /// Makes a delivery, in place of `old` where it is made anew.
+    fn make(&mut self, id: DeliveryId, run: Run, due: Option<Timestamp>, old: Option<DeliveryId>) {
         self.made += 1;
         let mut step = self.plans[&run.plan].steps[usize::from(run.index)].clone();
         step.target = self.name_of_today(&step.target);
         let target = step.target.clone();
-        let delivery = Delivery {
+        let mut delivery = Delivery {
             run,
             number: self.made,
             step,
@@ -195,12 +201,17 @@ impl Book {
             due,
             last: None,
             held: false,
+            in_line: false,
             cancelled: None,
             is_settled: false,
         };
-        let place = delivery.place(id);
+        let has_turn = old.is_some_and(|old| self.take_over_turn(old, id));
+        delivery.in_line = !has_turn && self.join_line(id, &delivery);
+        let place = (!delivery.in_line).then(|| delivery.place(id));
         self.deliveries.insert(id, delivery);
-        self.queues.entry(target).or_default().put(place);
+        if let Some(place) = place {
+            self.queues.entry(target).or_default().put(place);
+        }
     }
 
     fn name_of_today(&self, target: &TargetName) -> TargetName {
@@ -273,6 +284,7 @@ impl Book {
         self.note_outcome(outcome);
         if has_ended {
             self.give_notice(id);
+            self.leave_line(id);
         } else if called_off.is_some() {
             self.end_as_cancelled(id, at, None);
         }

@@ -12,12 +12,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{ABANDONED_LIMIT, Params, Witness};
 use crate::meter::contain;
+use crate::order::{OrderError, order_values};
 use crate::plan::CompiledPlan;
 use crate::predicate::{Predicate, PredicateError};
 use crate::shape::{Limits, ShapeError, Shaping, shape};
 
 /// Who waits for an evaluation.
 pub(super) type Answer<T, E> = oneshot::Sender<Result<T, E>>;
+
+/// The values of a message's steps that have one.
+type OrderValues = Vec<(StepIndex, String)>;
 
 /// One evaluation.
 pub(super) struct Job {
@@ -34,6 +38,12 @@ pub(super) enum Task {
         message: Arc<Message>,
         answer: Answer<Shaping, ShapeError>,
     },
+    /// Each step's `order_by`.
+    Order {
+        plan: Arc<CompiledPlan>,
+        message: Arc<Message>,
+        answer: Answer<OrderValues, OrderError>,
+    },
     /// A predicate.
     Test {
         predicate: Predicate,
@@ -45,6 +55,10 @@ pub(super) enum Task {
 /// What came of it, for who waits.
 enum Done {
     Shaped(Answer<Shaping, ShapeError>, Result<Shaping, ShapeError>),
+    Ordered(
+        Answer<OrderValues, OrderError>,
+        Result<OrderValues, OrderError>,
+    ),
     Tested(Answer<bool, PredicateError>, Result<bool, PredicateError>),
 }
 
@@ -60,6 +74,11 @@ impl Task {
                 let shaping = contain(|| shape(plan.step(step), &message, limits));
                 Done::Shaped(answer, shaping.unwrap_or_else(|thrown| Err(thrown.into())))
             }
+            Self::Order {
+                plan,
+                message,
+                answer,
+            } => Done::Ordered(answer, order_values(&plan, &message, limits)),
             Self::Test {
                 predicate,
                 body,
@@ -77,6 +96,7 @@ impl Done {
     fn tell(self) {
         match self {
             Self::Shaped(answer, shaping) => drop(answer.send(shaping)),
+            Self::Ordered(answer, values) => drop(answer.send(values)),
             Self::Tested(answer, verdict) => drop(answer.send(verdict)),
         }
     }

@@ -33,6 +33,8 @@ const OF_THE_SENDER: [&str; 2] = ["authorization", "cookie"];
 pub struct CompiledStep {
     pub(crate) method: Arc<str>,
     pub(crate) when: Option<Program>,
+    /// What gives its order key; it is evaluated when a message is accepted.
+    pub(crate) order_by: Option<OrderBy>,
     pub(crate) path: Option<Template>,
     /// Names, as they are written in a query, and values.
     pub(crate) query: Vec<(Arc<str>, Template)>,
@@ -47,6 +49,14 @@ pub struct CompiledStep {
     needs_json: bool,
     needs_scope: bool,
     is_static: bool,
+}
+
+/// What gives an order key.
+#[derive(Debug)]
+pub(crate) struct OrderBy {
+    pub(crate) program: Program,
+    /// Whether it is but a path of names: it does nothing but look.
+    pub(crate) is_path: bool,
 }
 
 impl CompiledStep {
@@ -77,6 +87,12 @@ impl CompiledStep {
             |field, source: Option<&String>| kept(report, field, Program::compile(source?));
         let when = program(Field::When, step.when.as_ref());
         let body = program(Field::Body, step.body.as_ref());
+        let order_by = step.order.as_ref().map(|order| &order.by);
+        let order_by = program(Field::OrderBy, order_by).zip(order_by);
+        let order_by = order_by.map(|(program, source)| OrderBy {
+            program,
+            is_path: is_path(source),
+        });
         let mut template =
             |field, source: &str, landing| kept(report, field, Template::compile(source, landing));
         let path = step
@@ -88,6 +104,7 @@ impl CompiledStep {
         Self {
             method: step.method.as_str().into(),
             when,
+            order_by,
             path,
             query,
             headers,
@@ -150,6 +167,16 @@ impl CompiledStep {
         }
         Some(address.into())
     }
+}
+
+/// Whether a program is but a path of names, such as `.customer.id`.
+fn is_path(source: &str) -> bool {
+    let mut names = source.trim().split('.');
+    let is_name = |name: &str| {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !name.is_empty() && !name.as_bytes()[0].is_ascii_digit() && name.bytes().all(is_part)
+    };
+    names.next() == Some("") && names.all(is_name)
 }
 
 fn kept<T>(

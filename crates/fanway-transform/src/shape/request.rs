@@ -12,7 +12,7 @@ use crate::program::Scope;
 use crate::value::Value;
 
 /// `$request`, `$message` and `$steps` of a message.
-pub(super) fn scope_of(message: &Message) -> Scope {
+pub(crate) fn scope_of(message: &Message) -> Scope {
     let about = [
         ("id", text(message.id.to_string())),
         ("received_at", text(message.received_at().to_string())),

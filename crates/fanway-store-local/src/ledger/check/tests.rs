@@ -93,6 +93,22 @@ fn each_row_that_makes_no_sense_is_found() {
             "1 audit records that can't be read",
         ),
         (
+            "UPDATE deliveries SET order_key = x'01' WHERE seq = 2",
+            "1 order keys that can't be read",
+        ),
+        (
+            "UPDATE deliveries SET state = 8 WHERE seq = 2",
+            "1 deliveries in line without an order key",
+        ),
+        (
+            "UPDATE deliveries SET order_key = zeroblob(16), state = 2 WHERE seq = 1",
+            "1 deliveries in a line that they should have left",
+        ),
+        (
+            "UPDATE deliveries SET order_key = zeroblob(16), state = 8 WHERE seq = 2",
+            "1 lines in which nobody has the turn",
+        ),
+        (
             "UPDATE meta SET value = 4 WHERE key = 'backlog'",
             "the backlog is noted as 4 bytes and is 3",
         ),

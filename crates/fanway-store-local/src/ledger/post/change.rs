@@ -1,11 +1,14 @@
 //! What operators do to deliveries that have ended.
 
-use fanway_types::{DeliveryId, Step};
+use bytes::Bytes;
+use fanway_types::{DeliveryId, OrderKey, Step, StepIndex};
+use rusqlite::OptionalExtension;
 
 use super::{Changed, Writing, millis};
+use crate::codec::read_message;
 use crate::ledger::old::{Old, Redrivable};
-use crate::ledger::state::delivery::{DEAD, DEAD_OFF_LIST, SCHEDULED};
-use crate::ledger::{Error, by_hand, edits};
+use crate::ledger::state::delivery::{DEAD, DEAD_OFF_LIST, IN_LINE, SCHEDULED};
+use crate::ledger::{Error, by_hand, edits, lines};
 use crate::record::{Discard, Redrive};
 
 impl Writing<'_> {
@@ -38,7 +41,6 @@ impl Writing<'_> {
             edits::put(self.connection, old.seq, redrive.new, edited)?;
             *self.backlog += edited.body.len() as u64;
         }
-        self.note_due(&step.target, redrive.due);
         Ok(Changed::Done)
     }
 
@@ -51,10 +53,22 @@ impl Writing<'_> {
     ) -> Result<(), Error> {
         let target = self.target(&step.target, u64::MAX)?;
         let (new, key) = (redrive.new, redrive.key);
+        let order_key = match step.order {
+            Some(_) => self.order_key(seq, new.step)?,
+            None => None,
+        };
+        let is_in_line = match order_key {
+            Some(order_key) => lines::is_taken(self.connection, (target, order_key))?,
+            None => false,
+        };
+        let state = if is_in_line { IN_LINE } else { SCHEDULED };
+        if !is_in_line {
+            self.note_due(&step.target, redrive.due);
+        }
         self.connection
             .prepare_cached(
                 "INSERT INTO deliveries (seq, step, item, run, target, plan, plan_step, state, due, key_run,
-                 attempts, used, spent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)",
+                 order_key, attempts, used, spent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)",
             )?
             .execute((
                 seq,
@@ -64,11 +78,22 @@ impl Writing<'_> {
                 target,
                 plan,
                 redrive.step,
-                SCHEDULED,
+                state,
                 millis(redrive.due),
                 (key != new).then_some(key.run),
+                order_key.map(OrderKey::to_bytes),
             ))?;
         Ok(())
+    }
+
+    /// The order key that a message was accepted with for a step.
+    fn order_key(&self, seq: i64, step: StepIndex) -> Result<Option<OrderKey>, Error> {
+        let head: Vec<u8> = self
+            .connection
+            .prepare_cached("SELECT head FROM messages WHERE seq = ?")?
+            .query_row([seq], |row| row.get(0))?;
+        let message = read_message(&Bytes::from(head), Some(Bytes::new()))?;
+        Ok(message.order_key(step))
     }
 
     /// The message of a delivery that is made anew is pending again.
@@ -100,11 +125,25 @@ impl Writing<'_> {
         Ok(Changed::Done)
     }
 
-    /// A delivery that isn't on the list stays as it is.
-    fn take_off_list(&self, seq: i64, dead: DeliveryId) -> Result<(), Error> {
+    /// A delivery that isn't on the list stays as it is. One that has blocked its key doesn't any
+    /// more.
+    fn take_off_list(&mut self, seq: i64, dead: DeliveryId) -> Result<(), Error> {
+        let blocked: Option<(i64, [u8; 16])> = self
+            .connection
+            .prepare_cached(
+                "SELECT target, order_key FROM deliveries
+                 WHERE seq = ? AND step = ? AND item = ? AND run = ? AND order_key IS NOT NULL",
+            )?
+            .query_row((seq, dead.step, dead.item, dead.run), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let blocked = blocked.map(|(target, key)| (target, OrderKey::from_bytes(key)));
+        self.freed.extend(blocked);
         self.connection
             .prepare_cached(
-                "UPDATE deliveries SET state = ? WHERE seq = ? AND step = ? AND item = ? AND run = ? AND state = ?",
+                "UPDATE deliveries SET state = ?, order_key = NULL
+                 WHERE seq = ? AND step = ? AND item = ? AND run = ? AND state = ?",
             )?
             .execute((DEAD_OFF_LIST, seq, dead.step, dead.item, dead.run, DEAD))?;
         Ok(())

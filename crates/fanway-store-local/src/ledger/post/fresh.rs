@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use fanway_store::lookup::MessageView;
-use fanway_types::{DeliveryState, Message, MessageId, Outcome, Plan, Timestamp, Verdict};
+use fanway_types::{
+    DeliveryState, Message, MessageId, OrderKey, Outcome, Plan, Timestamp, Verdict,
+};
 use foldhash::{HashMap, HashMapExt};
 
+use super::line::Standing;
 use super::{Writing, millis, spent};
 use crate::codec::message_head;
 use crate::ledger::state::{delivery, number, reason_number};
@@ -122,7 +125,7 @@ impl Writing<'_> {
         }
         self.insert_message(fresh)?;
         for (delivery, last) in view.deliveries.iter().zip(&fresh.outcomes) {
-            self.insert_delivery(fresh, delivery.id.step, last.map(|(_, last)| last))?;
+            self.insert_delivery(fresh, delivery.id.step, *last)?;
             if let (DeliveryState::Dead, Some((position, _))) = (delivery.state, last) {
                 self.notify_of_death(*position, delivery, &fresh.plan.1)?;
             }
@@ -153,7 +156,7 @@ impl Writing<'_> {
         &mut self,
         fresh: &Fresh<'_>,
         step: u16,
-        last: Option<&Outcome>,
+        last: Option<Recorded<'_>>,
     ) -> Result<(), Error> {
         let view = &fresh.view.deliveries[usize::from(step)];
         let fallback_of = view.fallback_of.as_ref();
@@ -167,24 +170,38 @@ impl Writing<'_> {
             fresh.seq
         };
         let target = self.target(&view.target, told)?;
-        let due = match last.map(|last| last.verdict) {
+        let due = match last.map(|(_, last)| last.verdict) {
             Some(Verdict::Again { due, .. }) => Some(due),
             Some(Verdict::Ended(_)) => None,
             None => fresh.due,
         };
-        if let Some(due) = due {
-            self.note_due(&view.target, due);
-        }
         // What a lane gave back without an attempt is scheduled too, though it shows as pending.
         let state = if due.is_some() {
             delivery::SCHEDULED
         } else {
             number(view.state)
         };
+        let standing = match fresh.message.order_key(step) {
+            None => Standing::out_of_line(state, due),
+            Some(key) => {
+                let standing = Standing::out_of_line(state, due);
+                self.come((target, key), fresh, step, last, standing)?
+            }
+        };
+        let (state, due) = (standing.state, standing.due);
+        match due.filter(|_| state == delivery::SCHEDULED) {
+            Some(due) if last.is_none() && standing.key.is_some() => {
+                self.note_turn(&view.target, due);
+            }
+            Some(due) => self.note_due(&view.target, due),
+            None => {}
+        }
+        let last = last.map(|(_, last)| last);
         self.connection
             .prepare_cached(
                 "INSERT INTO deliveries (seq, step, item, run, target, plan, plan_step, state, due, attempts, used,
-                 spent, at, status, reason, detail, fallback_of) VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 spent, at, status, reason, detail, fallback_of, order_key)
+                 VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(rusqlite::params![
                 fresh.seq.cast_signed(),
@@ -202,6 +219,7 @@ impl Writing<'_> {
                 view.reason.map(reason_number),
                 view.detail.as_deref(),
                 fallback_of,
+                standing.key.map(OrderKey::to_bytes),
             ])?;
         Ok(())
     }

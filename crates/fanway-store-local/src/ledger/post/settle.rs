@@ -2,10 +2,11 @@
 
 use fanway_store::lookup::MessageView;
 use fanway_types::{
-    DeliveryId, DeliveryState, End, MessageId, Outcome, TargetName, Terms, Verdict,
+    DeliveryId, DeliveryState, End, MessageId, OrderKey, Outcome, Plan, StepIndex, Terms, Verdict,
 };
 use rusqlite::OptionalExtension;
 
+use super::line::Leaves;
 use super::{Recorded, Writing, millis, spent};
 use crate::ledger::state::{delivery, number, reason_number};
 use crate::ledger::{Error, edits, find, history, row};
@@ -22,6 +23,14 @@ struct Row {
     has_edits: bool,
     /// The URL that its sender named.
     callback: Option<Box<str>>,
+}
+
+/// A row that was brought up to date.
+struct Updated {
+    target: i64,
+    plan: i64,
+    /// Its order key, where it is in a line, and the step that it runs.
+    line: Option<(OrderKey, StepIndex)>,
 }
 
 impl Row {
@@ -58,7 +67,7 @@ impl Writing<'_> {
         }
         let mut last = None;
         for (position, outcome) in outcomes {
-            let Some(plan) = self.update(*position, row.seq, outcome)? else {
+            let Some(plan) = self.update(row.seq, *position, outcome)? else {
                 continue;
             };
             match outcome.verdict {
@@ -116,12 +125,13 @@ impl Writing<'_> {
             return Ok(false);
         }
         self.notify_of_end(last, &view, &plan, &row.terms())?;
-        self.remove(row, &view)?;
+        self.remove(row, &plan, &view)?;
         Ok(true)
     }
 
     /// Leaves nothing of a message but its history.
-    fn remove(&mut self, row: &Row, view: &MessageView) -> Result<(), Error> {
+    fn remove(&mut self, row: &Row, plan: &Plan, view: &MessageView) -> Result<(), Error> {
+        self.free_lines_of(row.seq, plan)?;
         *self.backlog = self.backlog.saturating_sub(row.size);
         let ended = history::Ended {
             id: view.id,
@@ -160,7 +170,7 @@ impl Writing<'_> {
 
     /// Brings a delivery up to date, and returns its plan's number; `None` where it has ended
     /// before. One that was called off stays so until it ends.
-    fn update(&mut self, position: u64, seq: i64, outcome: &Outcome) -> Result<Option<i64>, Error> {
+    fn update(&mut self, seq: i64, position: u64, outcome: &Outcome) -> Result<Option<i64>, Error> {
         let (state, due, reason) = match outcome.verdict {
             Verdict::Ended(End::Dead(reason)) => (delivery::DEAD, None, Some(reason)),
             Verdict::Ended(end) => (number(DeliveryState::from(end)), None, None),
@@ -171,16 +181,16 @@ impl Writing<'_> {
         let fallback = fallback
             .map(|name| self.target(name, position))
             .transpose()?;
-        let updated: Option<(i64, i64)> = self
+        let updated: Option<Updated> = self
             .connection
             .prepare_cached(
-                "UPDATE deliveries SET state = iif(state = 7 AND ?1 = 1, 7, ?1), due = ?2,
+                "UPDATE deliveries SET state = iif(state IN (7, 8) AND ?1 = 1, state, ?1), due = ?2,
                  attempts = max(attempts, ?3), used = ?4, spent = ?5, at = ?6,
                  status = coalesce(?7, status), reason = ?8, detail = ?9,
                  fallback_of = iif(?10 IS NULL, fallback_of, coalesce(fallback_of, target)),
                  target = coalesce(?10, target)
-                 WHERE seq = ?11 AND step = ?12 AND item = ?13 AND run = ?14 AND state IN (0, 1, 7)
-                 RETURNING target, plan",
+                 WHERE seq = ?11 AND step = ?12 AND item = ?13 AND run = ?14 AND state IN (0, 1, 7, 8)
+                 RETURNING target, plan, order_key, plan_step",
             )?
             .query_row(
                 rusqlite::params![
@@ -199,24 +209,32 @@ impl Writing<'_> {
                     id.item,
                     id.run,
                 ],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| {
+                    let step = row.get(3)?;
+                    let line = row.get::<_, Option<_>>(2)?;
+                    Ok(Updated {
+                        target: row.get(0)?,
+                        plan: row.get(1)?,
+                        line: line.map(|key| (OrderKey::from_bytes(key), step)),
+                    })
+                },
             )
             .optional()?;
-        let Some((target, plan)) = updated else {
+        let Some(Updated { target, plan, line }) = updated else {
             return Ok(None);
         };
+        if let Some((key, step)) = line {
+            let of_row = (seq, id.step, id.item, id.run);
+            let plan = self.plans.by_number(self.connection, plan)?;
+            if let Some(leaves) = Leaves::by(outcome.verdict, &plan, step) {
+                self.leave((target, key), of_row, leaves, position)?;
+            }
+        }
         if let Some(due) = due {
-            let name = self.target_name(target)?;
+            let name = row::target_name(self.connection, target)?;
             self.note_due(&name, due);
         }
         Ok(Some(plan))
-    }
-
-    pub(super) fn target_name(&self, number: i64) -> Result<TargetName, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT name FROM targets WHERE id = ?")?;
-        statement.query_row([number], |row| Ok(row::target(row, 0)))?
     }
 
     /// Writes a message's history where all of its deliveries have ended now.
@@ -228,7 +246,7 @@ impl Writing<'_> {
         };
         self.notify_of_end(position, &view, &plan, &row.terms())?;
         if !self.is_kept(view.state) {
-            return self.remove(row, &view);
+            return self.remove(row, &plan, &view);
         }
         *self.backlog = self.backlog.saturating_sub(row.size);
         let ended = history::Ended {

@@ -65,7 +65,7 @@ impl Book {
             },
         };
         self.settle(old);
-        self.make(new, run, Some(now));
+        self.make(new, run, Some(now), Some(old));
         self.note_event(old.message, What::Redriven { old, new });
         Ok(new)
     }
@@ -83,6 +83,7 @@ impl Book {
             return Err(dead::Error::Full);
         }
         self.settle(id);
+        self.unblock(id);
         self.records.note(audit);
         Ok(())
     }
@@ -179,6 +180,7 @@ impl Book {
         let steps = self.deliveries.values_mut().map(|known| &mut known.step);
         let steps = steps.filter(|step| step.target == *old);
         steps.for_each(|step| step.target = heir.clone());
+        self.give_lines(old, heir);
         Ok(())
     }
 

@@ -61,6 +61,7 @@ impl Delivery {
             fallback_of: self.fallback_of.clone(),
             critical: self.step.critical,
             state: self.state,
+            in_line: self.in_line && !self.state.has_ended(),
             attempts: self.progress.attempts,
             status: last.and_then(|outcome| outcome.status),
             at: last.map(|outcome| outcome.at),
