@@ -297,9 +297,9 @@ fn read(
     let concurrency = concurrency::read(fields, "concurrency");
     let rate = rate::read(fields, "rate");
     let breaker = fields.section("breaker", breaker::read);
+    let fallback = fallbacks.read(fields, "fallback", name);
     let (retry, retried) = retry?;
     let counts = Counts::of(fields, success?, retried);
-    let fallback = fallbacks.read(fields, "fallback", name);
     let (url, reach) = addresses?;
     Some(Target {
         url,

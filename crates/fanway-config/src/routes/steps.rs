@@ -215,8 +215,21 @@ fn read_step<'n>(fields: &Fields<'n>, targets: &KnownTargets<'_>) -> Read<'n> {
     let target = target
         .map(|(target, _)| target)
         .filter(|target| targets.has(target));
+    if let Some(target) = &target {
+        report_order_lost(fields, targets, target);
+    }
     let step = read_parts(fields, target, name.as_ref().map(|(name, _)| name.clone()));
     Read { name, step }
+}
+
+/// What goes to a fallback has left its line, and the next of its key would overtake it.
+fn report_order_lost(fields: &Fields<'_>, targets: &KnownTargets<'_>, target: &TargetName) {
+    let ordered = fields.entry("order_by");
+    if let Some((ordered, fallback)) = ordered.zip(targets.fallback(target)) {
+        let message = format!("`{target}` has a fallback, so it can't keep an order");
+        let finding = Finding::new(Code::Fit, ordered.node.span, message);
+        fields.check.report(finding.also(fallback, "its fallback"));
+    }
 }
 
 fn read_parts(

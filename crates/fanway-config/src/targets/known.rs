@@ -10,11 +10,11 @@ use crate::keys::Kind;
 use crate::nodes::{found, scalar};
 use crate::problem::Code;
 use crate::suggestion::did_you_mean;
-use crate::yaml::{Entry, Node, Span};
+use crate::yaml::{Entry, Node, Span, Value};
 
 /// The targets that there are, and those that routes name.
 pub(crate) struct KnownTargets<'n> {
-    names: BTreeMap<&'n str, Span>,
+    names: BTreeMap<&'n str, &'n Entry>,
     /// Whether there may be others, in what couldn't be read.
     partial: bool,
     used: RefCell<BTreeSet<String>>,
@@ -23,9 +23,9 @@ pub(crate) struct KnownTargets<'n> {
 impl<'n> KnownTargets<'n> {
     /// All that there are.
     pub(crate) fn all(entries: &[&'n Entry]) -> Self {
-        let place = |entry: &&'n Entry| (entry.key.as_str(), entry.key_span);
+        let names = entries.iter().map(|entry| (entry.key.as_str(), *entry));
         Self {
-            names: entries.iter().map(place).collect(),
+            names: names.collect(),
             partial: false,
             used: RefCell::default(),
         }
@@ -46,7 +46,17 @@ impl<'n> KnownTargets<'n> {
 
     /// Where a target of that name stands.
     pub(super) fn place(&self, name: &TargetName) -> Option<Span> {
-        self.names.get(name.as_str()).copied()
+        self.names.get(name.as_str()).map(|entry| entry.key_span)
+    }
+
+    /// Where the fallback of a target stands, where it has one.
+    pub(crate) fn fallback(&self, name: &TargetName) -> Option<Span> {
+        let entry = self.names.get(name.as_str())?;
+        let Value::Mapping(settings) = &entry.node.value else {
+            return None;
+        };
+        let fallback = settings.iter().find(|setting| setting.key == "fallback")?;
+        Some(fallback.node.span)
     }
 
     /// Whether there is a target of that name.

@@ -202,6 +202,10 @@ fn a_fallback_has_no_fallback() {
         &three("fallback: four", "", ""),
         "2:38: no target is named \"four\" [FW0108]",
     );
+    check(
+        &three("fallback: two", "", "").replace("send: [one", "send: [{ to: one, order_by: .id }"),
+        "6:56: `one` has a fallback, so it can't keep an order [FW0108]",
+    );
     let round = errors(&three("fallback: two", "fallback: one", ""));
     assert!(round.contains("2 errors"), "{round}");
 }

@@ -18,15 +18,20 @@ impl Lane {
     /// Hands the next delivery to the fallback, where the gate let none pass because of how the
     /// target is; breaks where there is nothing to do but to wait.
     pub(super) fn fall_back_next(&mut self) -> ControlFlow<()> {
-        if self.fallback.is_none() || !self.gate.is_down() {
-            return ControlFlow::Break(());
-        }
-        let Some(work) = self.window.take_ready() else {
+        let next = self.window.next_ready();
+        let falls_back = next.is_some_and(|work| self.may_fall_back(work)) && self.gate.is_down();
+        let Some(work) = falls_back.then(|| self.window.take_ready()).flatten() else {
             return ControlFlow::Break(());
         };
         self.metrics.fell_back(FallbackCause::Breaker);
         self.fall_back(work);
         ControlFlow::Continue(())
+    }
+
+    /// What is kept in order stays: elsewhere the next of its key would overtake it. A config with
+    /// both is refused; what was accepted under an earlier one may be here.
+    fn may_fall_back(&self, work: &Work) -> bool {
+        self.fallback.is_some() && work.message.order_key(work.step).is_none()
     }
 
     fn fall_back(&mut self, mut work: Work) {
@@ -49,9 +54,14 @@ impl Lane {
 
     /// What follows from an attempt, where there is a fallback: what is given up goes there with a
     /// new budget, and so does a failed probe.
-    pub(super) fn with_fallback(&self, judgement: Judgement, is_called_off: bool) -> Judgement {
+    pub(super) fn with_fallback(
+        &self,
+        judgement: Judgement,
+        work: &Work,
+        is_called_off: bool,
+    ) -> Judgement {
         let cause = match judgement.next {
-            _ if self.fallback.is_none() || is_called_off => return judgement,
+            _ if is_called_off || !self.may_fall_back(work) => return judgement,
             Next::End(End::Dead(DeadReason::Refused | DeadReason::Exhausted)) => {
                 FallbackCause::GivenUp
             }

@@ -74,7 +74,7 @@ impl Lane {
                     next: within_its_time(judgement.next, &work, is_called_off, now.wall),
                     ..judgement
                 };
-                let judgement = self.with_fallback(judgement, is_called_off);
+                let judgement = self.with_fallback(judgement, &work, is_called_off);
                 work.progress.attempts = work.progress.attempts.saturating_add(made);
                 self.record_attempt(work, &attempted, judgement, now);
             }

@@ -6,9 +6,10 @@ use fanway_dispatch::handle::Breaker;
 use fanway_dispatch::lane::Params;
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
-use fanway_types::{AgainCause, DeadReason, DeliveryState, End, Message, Verdict};
+use fanway_types::{AgainCause, DeadReason, DeliveryState, End, Message, Verdict, WhenDead};
 
 use crate::bench::{Bench, Running, fixed, healthy, millis, pass, paused, secs};
+use crate::keys::{of_key, ordered};
 
 /// What a lane of `inventory` is made of whose fallback is `backup`.
 fn with_fallback(bench: &Bench, target: &ScriptedTarget) -> Params {
@@ -188,4 +189,25 @@ async fn what_is_called_off_in_flight_does_not_fall_back() {
         Verdict::Ended(_) => None,
     });
     assert!(causes.all(|cause| cause != AgainCause::Fallback));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_in_order_stays_though_a_fallback_came_since() {
+    let mut bench = ordered(WhenDead::Skip).await;
+    let script = [Reply::status(503), Reply::status(503), Reply::status(422)];
+    let target = ScriptedTarget::scripted(script, Reply::status(200));
+    let backup = healthy();
+    let mut params = with_fallback(&bench, &target);
+    params.breaker.consecutive = NonZeroU32::MIN;
+    let _inventory = Running::start(params);
+    let _backup = Running::start(bench.params_of("backup", &backup));
+    let messages = bench.accept_with(2, &of_key("a")).await;
+    bench.all_ended(&messages).await;
+    let ends = messages.iter().map(|it| bench.last_outcome(it).verdict);
+    let refused = Verdict::Ended(End::Dead(DeadReason::Refused));
+    assert_eq!(
+        ends.collect::<Vec<_>>(),
+        [refused, Verdict::Ended(End::Delivered)]
+    );
+    assert_eq!((target.attempts(), backup.attempts()), (4, 0));
 }

@@ -6,7 +6,8 @@ use fanway_types::{DeliveryState, OrderKey, StepOrder, Terms, WhenDead};
 
 use crate::bench::{Bench, healthy, millis, pass, secs};
 
-async fn ordered(when_dead: WhenDead) -> Bench {
+/// A bench whose step keeps its deliveries in order.
+pub(crate) async fn ordered(when_dead: WhenDead) -> Bench {
     let mut step = build::step("inventory");
     step.order = Some(StepOrder {
         by: ".key".to_owned(),
@@ -15,7 +16,8 @@ async fn ordered(when_dead: WhenDead) -> Bench {
     Bench::with_steps([step]).await
 }
 
-fn of_key(key: &str) -> Terms {
+/// What keeps a message in order with others of that key.
+pub(crate) fn of_key(key: &str) -> Terms {
     Terms {
         order: [(0, OrderKey::of(key))].into(),
         ..Terms::default()
