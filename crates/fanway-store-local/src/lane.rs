@@ -1,10 +1,10 @@
 //! The reading end of a target's deliveries: one sequence, without gap or double, out of the
 //! feed, the tail and the ledger.
 //!
-//! Fresh deliveries are handed out in the order of acceptance. While the lane keeps up they come
-//! through the feed. Once it has fallen behind, it reads on from the ledger behind the last one
-//! that it was given, then from the tail; and where nothing is left there it is live again, under
-//! the lock under which the committer adds to the tail.
+//! While the lane keeps up, fresh deliveries come through the feed, in the order of acceptance.
+//! Once it has fallen behind, it reads on from the ledger behind the last one that it was given,
+//! where the plans have turns, then from the tail; and where nothing is left there it is live
+//! again, under the lock under which the committer adds to the tail.
 //!
 //! Deliveries that are due again come from the ledger, by their due time. A delivery that the
 //! lane holds, or whose last outcome the ledger doesn't show yet, is in `held`, and is passed
@@ -33,7 +33,7 @@ use tokio::sync::oneshot;
 
 use crate::feed::Feed;
 use crate::inner::{Inner, engine};
-use crate::ledger::{self, Ask, Due, Place, bucket};
+use crate::ledger::{self, Ask, Due, Place, Turns, bucket};
 use crate::receipt::Waiting;
 use crate::tail::Ticket;
 use crate::unposted::Unposted;
@@ -52,6 +52,8 @@ pub(crate) struct LocalLane {
     order: Order,
     /// The position up to which the ledger's lines were all looked at.
     seen_lines: u64,
+    /// What was read of fresh deliveries in the ledger behind the feed's place.
+    turns: Turns,
     /// How many entries were posted when the reading began.
     posted_before: Ticket,
     /// Those with order keys whose ends aren't known to be durable, in their order.
@@ -102,6 +104,7 @@ impl LocalLane {
             held: Held::default(),
             order: Order::default(),
             seen_lines: 0,
+            turns: Turns::default(),
             posted_before: 0,
             ending: VecDeque::new(),
             shown_passing: false,
@@ -172,6 +175,7 @@ impl LocalLane {
             let ask = Ask {
                 target: self.target.clone(),
                 fresh_after: fresh_in_ledger.then_some(place),
+                turns: self.turns.clone(),
                 now,
                 limit: room.deliveries,
                 held: self.held.others(),
@@ -269,13 +273,16 @@ impl LocalLane {
         self.take_in_lines(&mut found, self.posted_before);
         let mut state = self.feed.state();
         state.note_due(found.next_due);
-        for (place, work) in found.fresh {
-            state.place = place;
+        for work in found.fresh {
             if !self.held.passes_over(work.delivery) {
                 self.ready.push_back(self.store.reserved(work));
             }
         }
-        if found.read_fresh && !found.more {
+        if !found.read_fresh {
+            return;
+        }
+        self.turns = found.turns;
+        if !found.more {
             state.place = state.place.max(Place::behind(found.posted));
         }
     }

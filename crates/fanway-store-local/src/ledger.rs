@@ -27,6 +27,7 @@ mod row;
 mod sample;
 mod schema;
 mod state;
+mod turns;
 
 pub use check::{Report, check};
 pub use error::Error;
@@ -43,3 +44,4 @@ pub(crate) use plans::Plans;
 pub(crate) use post::{Changed, Posted, Posting};
 pub(crate) use prune::{Pruned, prune};
 pub(crate) use schema::{checkpoint, open_reader, open_writer};
+pub(crate) use turns::Turns;

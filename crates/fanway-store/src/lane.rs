@@ -15,9 +15,11 @@ use crate::Error;
 /// double.
 pub trait Lane: Send {
     /// Adds deliveries to `work` whose time has come by `now`, and at least one; pending while
-    /// there is none. Those never handed out come in the order in which their messages were
-    /// accepted, those with an order key in the order of their key. At most `room.deliveries` are added, and none once `room.bytes` are used up,
-    /// though the one that crosses that line is.
+    /// there is none. Of those never handed out, each plan's come in the order in which their
+    /// messages were accepted; where the lane has fallen behind, plans may have turns, so that one
+    /// that has many keeps no other's waiting. Those with an order key come in the order of their
+    /// key. At most `room.deliveries` are added, and none once `room.bytes` are used up, though the
+    /// one that crosses that line is.
     ///
     /// # Errors
     /// Where the store failed or was closed.

@@ -138,7 +138,7 @@ fn waiting(connection: &Connection, target: i64) -> Result<Vec<(Key, Timestamp)>
     }
     let mut statement = connection.prepare_cached(
         "SELECT d.seq, d.step, d.item, d.run, m.id FROM deliveries d JOIN messages m ON m.seq = d.seq
-         WHERE d.target = ? AND d.state = 0 ORDER BY d.seq, d.step LIMIT ?",
+         WHERE d.target = ? AND d.state = 0 ORDER BY d.plan, d.seq, d.step LIMIT ?",
     )?;
     let mut rows = statement.query((target, limit(ROWS - found.len())))?;
     while let Some(row) = rows.next()? {

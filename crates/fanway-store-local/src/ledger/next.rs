@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::find::{posted, timestamp};
 use super::lines::{self, Known, bucket};
+use super::turns::{self, Turns};
 use super::{Error, edits, row};
 use crate::codec::read_message;
 
@@ -38,6 +39,8 @@ pub(crate) struct Ask {
     pub(crate) target: TargetName,
     /// Deliveries never handed out, behind this place; `None` asks for none of them.
     pub(crate) fresh_after: Option<Place>,
+    /// What was read of them behind that place already.
+    pub(crate) turns: Turns,
     /// Due times up to now.
     pub(crate) now: Timestamp,
     /// The most to return of fresh ones, and of due ones.
@@ -55,8 +58,10 @@ pub(crate) struct Ask {
 /// What the ledger has for a lane.
 #[derive(Debug, Default)]
 pub(crate) struct Due {
-    /// Deliveries never handed out, each with its place.
-    pub(crate) fresh: Vec<(Place, lane::Work)>,
+    /// Deliveries never handed out.
+    pub(crate) fresh: Vec<lane::Work>,
+    /// What was read of them, with these.
+    pub(crate) turns: Turns,
     /// Whether they were looked for.
     pub(crate) read_fresh: bool,
     /// Whether there may be more of them than were returned.
@@ -83,7 +88,7 @@ pub(crate) struct Found {
     pub(crate) line: Option<(OrderKey, Vec<lane::Work>)>,
 }
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "m.id, m.head, m.body, d.seq, d.step, d.item, d.run, p.hash, d.plan_step, d.attempts, d.used,
     d.spent, d.due, d.key_run, m.edited, d.order_key";
 /// Followers of one delivery that are read with it at most.
@@ -92,9 +97,9 @@ const FOLLOWERS: usize = 256;
 const DOOMED: usize = 1024;
 const DOOMED_BYTES: u64 = 4 << 20;
 
-const JOINS: &str =
+pub(super) const JOINS: &str =
     "FROM deliveries d JOIN messages m ON m.seq = d.seq JOIN plans p ON p.id = d.plan";
-const TARGET: &str = "d.target = (SELECT id FROM targets WHERE name = ?1)";
+pub(super) const TARGET: &str = "d.target = (SELECT id FROM targets WHERE name = ?1)";
 
 /// Reads what a lane has to do next.
 pub(crate) fn next(connection: &mut Connection, ask: &Ask) -> Result<Due, Error> {
@@ -108,36 +113,13 @@ pub(crate) fn next(connection: &mut Connection, ask: &Ask) -> Result<Due, Error>
     read_doomed(&transaction, ask, &mut answer)?;
     if let Some(after) = ask.fresh_after {
         answer.read_fresh = true;
-        read_fresh(&transaction, ask, after, &mut bytes, &mut answer)?;
+        turns::read_fresh(&transaction, ask, after, &mut bytes, &mut answer)?;
     }
     look_at_buckets(&transaction, ask, &mut answer)?;
     Ok(answer)
 }
 
-fn read_fresh(
-    connection: &Connection,
-    ask: &Ask,
-    after: Place,
-    bytes: &mut u64,
-    answer: &mut Due,
-) -> Result<(), Error> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} {JOINS} WHERE {TARGET} AND d.state = 0 AND (d.seq, d.step) > (?2, ?3)
-         ORDER BY d.seq, d.step",
-    ))?;
-    let mut rows = statement.query((ask.target.as_str(), after.seq.cast_signed(), after.step))?;
-    while let Some(row) = rows.next()? {
-        if answer.fresh.len() == ask.limit || *bytes == 0 {
-            answer.more = true;
-            return Ok(());
-        }
-        let place = place(row)?;
-        answer.fresh.push((place, work(connection, row, bytes)?));
-    }
-    Ok(())
-}
-
-fn place(row: &Row<'_>) -> Result<Place, Error> {
+pub(super) fn place(row: &Row<'_>) -> Result<Place, Error> {
     Ok(Place {
         seq: row.get::<_, i64>(3)?.cast_unsigned(),
         step: row.get(4)?,
@@ -277,7 +259,11 @@ fn delivery_id(row: &Row<'_>) -> Result<DeliveryId, Error> {
     row::delivery(row, MessageId::from_bytes(row.get(0)?), 4)
 }
 
-fn work(connection: &Connection, row: &Row<'_>, bytes: &mut u64) -> Result<lane::Work, Error> {
+pub(super) fn work(
+    connection: &Connection,
+    row: &Row<'_>,
+    bytes: &mut u64,
+) -> Result<lane::Work, Error> {
     let head = Bytes::from(row.get::<_, Vec<u8>>(1)?);
     let body = Bytes::from(row.get::<_, Vec<u8>>(2)?);
     let delivery = delivery_id(row)?;
@@ -315,7 +301,13 @@ pub(crate) fn backlog(connection: &Connection) -> Result<Vec<Backlog>, Error> {
              + (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 7)
              + (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 8
                 AND d.order_key IS NOT NULL),
-           min(coalesce((SELECT min(seq) FROM deliveries d WHERE d.target = t.id AND d.state = 0), 1 << 62),
+           min(coalesce((WITH RECURSIVE waiting (plan) AS (
+                 SELECT min(plan) FROM deliveries d WHERE d.target = t.id AND d.state = 0
+                 UNION ALL
+                 SELECT (SELECT min(plan) FROM deliveries d WHERE d.target = t.id AND d.state = 0
+                   AND d.plan > waiting.plan) FROM waiting WHERE waiting.plan IS NOT NULL)
+               SELECT min((SELECT min(seq) FROM deliveries d WHERE d.target = t.id AND d.state = 0
+                 AND d.plan = waiting.plan)) FROM waiting), 1 << 62),
                coalesce((SELECT min(seq) FROM deliveries d WHERE d.target = t.id AND d.state = 1), 1 << 62)),
            (SELECT count(*) FROM deliveries d WHERE d.target = t.id AND d.state = 3)
          FROM targets t",

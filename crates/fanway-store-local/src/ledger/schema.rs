@@ -124,6 +124,8 @@ CREATE INDEX audit_at ON audit (at);
 /// `deliveries.order_key` is there while a delivery is in its line: until it has ended, and as long
 /// as it blocks its key. `doomed` has the keys of which those that were accepted before the position
 /// `until` are to be dead letters.
+///
+/// `deliveries_fresh` is by plan too: the plans of a target have turns.
 const THIRD: &str = "
 CREATE TABLE troubles (target TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
 ALTER TABLE deliveries ADD COLUMN fallback_of INTEGER REFERENCES targets;
@@ -140,6 +142,9 @@ CREATE TABLE doomed (
     until INTEGER NOT NULL,
     PRIMARY KEY (target, order_key)
 ) WITHOUT ROWID;
+
+DROP INDEX deliveries_fresh;
+CREATE INDEX deliveries_fresh ON deliveries (target, plan, seq, step) WHERE state = 0;
 ";
 
 /// Pages that a connection keeps in memory, in KiB.

@@ -13,3 +13,4 @@ mod renaming;
 mod scene;
 mod steps;
 mod telling;
+mod turns;
