@@ -208,7 +208,11 @@ impl<E: Entry, O: Observer<E>> Committer<E, O> {
         let mut state = self.shared.state();
         state.queue.bytes -= payload;
         self.note_durable(&mut state);
+        let awaited = state.awaited;
         drop(state);
+        if awaited {
+            self.shared.tell_progress();
+        }
         self.shared
             .committed
             .store(self.previous.0, Ordering::Release);
@@ -393,6 +397,7 @@ impl<E> Drop for End<E> {
         drop(state);
         self.0.prepare.notify_one();
         self.0.done.notify_all();
+        self.0.tell_progress();
         drop(entries);
     }
 }

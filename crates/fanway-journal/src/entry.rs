@@ -79,9 +79,17 @@ impl fmt::Display for Class {
 /// Why an append was refused. Nothing of the group was or will be written.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Rejected {
-    /// There is no prepared room left for this class. It heals when segments are trimmed or the disk has room.
+    /// There is no room left for this class, and none is on its way: the disk is full, or the journal's
+    /// [own limit](crate::Params::max_total) is reached. It heals when segments are trimmed or the disk has room.
     #[error("the journal has no room left for {class}")]
     Full {
+        /// The class that was refused.
+        class: Class,
+    },
+    /// There is no prepared room left for this class, and more is on its way. [`Progress`](crate::Progress) tells
+    /// when it is worth another try.
+    #[error("room for {class} is still being prepared")]
+    Preparing {
         /// The class that was refused.
         class: Class,
     },

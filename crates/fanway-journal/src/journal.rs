@@ -33,6 +33,8 @@ pub struct Health {
     pub full_for_messages: bool,
     /// Whether even the smallest outcome would be refused for want of room.
     pub full_for_outcomes: bool,
+    /// Whether more room is on its way: what is refused for want of it now is worth another try soon.
+    pub preparing: bool,
     /// Why no segment could be prepared, when the last attempt failed.
     pub starved: Option<Arc<io::Error>>,
 }
@@ -170,6 +172,7 @@ impl<E: Entry> Journal<E> {
                 .room
                 .would_admit(smallest, self.inner.shared.params.reserve),
             full_for_outcomes: !state.room.would_admit(smallest, 0),
+            preparing: state.is_preparing(),
             starved: state.pool.starved.clone(),
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::format::{BLOCK, MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
+use crate::progress::Progress;
 use crate::turns::Turns;
 use crate::width::in_file;
 
@@ -40,6 +41,8 @@ pub struct Params {
     /// How long to wait after a segment couldn't be prepared (a full disk, most likely) until it is tried
     /// again. 1 s by default; trimming brings it forward.
     pub retry: Duration,
+    /// Who is told when what was refused while room was being prepared is worth another try. Nobody by default.
+    pub progress: Progress,
 }
 
 /// When written batches are synced.
@@ -70,6 +73,7 @@ impl Params {
             max_queued: 64 << 20,
             max_total: None,
             retry: Duration::from_secs(1),
+            progress: Progress::default(),
         }
     }
 

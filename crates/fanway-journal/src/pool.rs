@@ -67,6 +67,8 @@ pub(crate) struct Pool {
     upcoming: (u64, Position),
     /// Whether half of the current segment is used.
     pub(crate) half_used: bool,
+    /// A group had no room: a new spare isn't put off until trimming may make one.
+    pressed: bool,
     /// Bytes of all files, the current segment's included.
     total: u64,
     trimmed: Position,
@@ -97,6 +99,7 @@ impl Pool {
             filling: false,
             upcoming: (current.header.generation + 1, current.header.limit()),
             half_used: false,
+            pressed: false,
             total,
             trimmed: current.header.base,
             starved: None,
@@ -172,8 +175,23 @@ impl Pool {
     /// A new spare costs as many bytes of zeros as a segment has of records: while there are segments that
     /// trimming will make spares of, it is begun only when that hasn't happened by half of the current one.
     fn may_fill(&self) -> bool {
-        let room = self.filling || self.total + self.segment_size <= self.max_total;
-        room && (self.filling || self.sealed.is_empty() || self.ready() == 0 || self.half_used)
+        let due = self.sealed.is_empty() || self.ready() == 0 || self.half_used || self.pressed;
+        self.may_grow() && (self.filling || due)
+    }
+
+    /// Whether the limit leaves another spare.
+    fn may_grow(&self) -> bool {
+        self.filling || self.total + self.segment_size <= self.max_total
+    }
+
+    /// Notes that a group had no room.
+    pub(crate) fn press(&mut self) {
+        self.pressed = true;
+    }
+
+    /// Whether a full segment would be followed by another: nothing is known to be in its way.
+    pub(crate) fn can_follow(&self) -> bool {
+        self.starved.is_none() && self.may_grow()
     }
 
     /// The oldest segment may go when nothing in it is needed and a later one holds a batch that a
@@ -192,6 +210,7 @@ impl Pool {
 
     pub(crate) fn recycled(&mut self, spare: Spare) {
         self.spares.push_back(spare);
+        self.pressed = false;
         self.starved = None;
     }
 
@@ -202,6 +221,7 @@ impl Pool {
 
     pub(crate) fn filled(&mut self, spare: Spare) {
         self.filling = false;
+        self.pressed = false;
         self.spares.push_back(spare);
     }
 

@@ -50,8 +50,14 @@ impl<E> Preparer<E> {
                 state.idle = false;
                 return Some(task);
             }
-            state.idle = true;
+            let rests_now = !std::mem::replace(&mut state.idle, true);
             self.shared.done.notify_all();
+            if rests_now && state.awaited {
+                drop(state);
+                self.shared.tell_progress();
+                state = self.shared.state();
+                continue;
+            }
             if state.pool.starved.is_none() {
                 state = self
                     .shared
@@ -112,6 +118,8 @@ impl<E> Preparer<E> {
         let mut state = self.shared.state();
         state.pool.recycled(spare);
         state.room.prepared();
+        drop(state);
+        self.shared.tell_progress();
         Ok(())
     }
 
@@ -150,6 +158,8 @@ impl<E> Preparer<E> {
         let mut state = self.shared.state();
         state.pool.filled(spare);
         state.room.prepared();
+        drop(state);
+        self.shared.tell_progress();
         Ok(())
     }
 

@@ -50,6 +50,8 @@ pub(crate) struct State<E> {
     pub(crate) flushes: (u64, u64),
     /// The preparer does nothing, and will do nothing until it is woken.
     pub(crate) idle: bool,
+    /// Somebody was refused while room was being prepared, and is to be told.
+    pub(crate) awaited: bool,
     /// The committer has ended: the preparer is to follow.
     pub(crate) ended: bool,
 }
@@ -172,6 +174,7 @@ impl<E> Shared<E> {
             closing: false,
             flushes: (0, 0),
             idle: false,
+            awaited: false,
             ended: false,
         };
         Self {
@@ -198,10 +201,29 @@ impl<E> Shared<E> {
         self.work.notify_one();
         self.prepare.notify_one();
         self.done.notify_all();
+        self.tell_progress();
+    }
+
+    /// Tells whoever was refused while room was being prepared. Not under the lock: it may be any code.
+    pub(crate) fn tell_progress(&self) {
+        let awaited = std::mem::take(&mut self.state().awaited);
+        if awaited {
+            self.params.progress.tell();
+        }
     }
 
     pub(crate) fn committed(&self) -> Position {
         Position(self.committed.load(Ordering::Acquire))
+    }
+}
+
+impl<E> State<E> {
+    /// Whether more room is on its way: the preparer is at work or will be, or will be once what waits is written and
+    /// has filled a segment. [`Shared::tell_progress`] follows whatever comes of it.
+    pub(crate) fn is_preparing(&self) -> bool {
+        let at_work = !self.idle || self.pool.has_task(self.durable);
+        let will_be = self.queue.bytes > 0 && self.pool.can_follow();
+        self.pool.starved.is_none() && (at_work || will_be)
     }
 }
 
@@ -270,10 +292,23 @@ impl<E: Entry> Shared<E> {
         if queued > 0 && queued + group.payload > most {
             return Err(Rejected::QueueFull { queued });
         }
-        if !state.room.admit(group.cost(), keep) {
-            return Err(Rejected::Full { class: group.class });
+        if state.room.admit(group.cost(), keep) {
+            return Ok(());
         }
-        Ok(())
+        Err(self.no_room(state, group.class))
+    }
+
+    /// Why there is no room, and has more of it made where it can be.
+    fn no_room(&self, state: &mut State<E>, class: Class) -> Rejected {
+        state.pool.press();
+        if state.pool.has_task(state.durable) {
+            self.prepare.notify_one();
+        }
+        if !state.is_preparing() {
+            return Rejected::Full { class };
+        }
+        state.awaited = true;
+        Rejected::Preparing { class }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Accepting messages: keys are taken, then the journal takes the messages.
 //!
 //! Where posting is behind, accepting waits for it a little: who sends more than can be kept is
-//! slowed down before it is refused.
+//! slowed down before it is refused. Where the journal's next segment isn't prepared yet, accepting
+//! waits until it is, or until the journal says that there is no room for one.
 //!
 //! The ledger is asked only where a key isn't known in memory and may be older than what is.
 
@@ -59,8 +60,7 @@ impl Inner {
         messages: Vec<Arc<Message>>,
     ) -> BoxFuture<'static, Result<(), accept::Error>> {
         if messages.iter().all(|message| message.terms.key.is_none()) {
-            let appended = self.append_messages(messages);
-            return Box::pin(async move { acknowledged(appended?).await });
+            return self.append(messages, None);
         }
         if self.commons.is_closed() {
             let closed = Err(refused(Rejected::Closed));
@@ -69,10 +69,7 @@ impl Inner {
         let now = (self.settings.clock)();
         match self.commons.keys.take(&messages, now) {
             Err(error) => Box::pin(std::future::ready(Err(error))),
-            Ok(taken) if taken.unsure().is_empty() => {
-                let appended = self.append_keyed(messages, taken);
-                Box::pin(async move { acknowledged(appended?).await })
-            }
+            Ok(taken) if taken.unsure().is_empty() => self.append(messages, Some(taken)),
             Ok(taken) => Box::pin(Arc::clone(self).accept_unsure(messages, taken)),
         }
     }
@@ -91,25 +88,52 @@ impl Inner {
         let found = answer(asked).await;
         let found = found.map_err(|error| accept::Error::Closed(error.to_string()))?;
         taken.settle(&found, (self.settings.clock)())?;
-        let appended = self.append_keyed(messages, taken);
+        let appended = self.append(messages, Some(taken));
         drop(self);
-        acknowledged(appended?).await
+        appended.await
     }
 
-    /// Appends messages that have taken their keys; these are given back where that fails.
-    fn append_keyed(
-        &self,
+    /// Appends messages, which may have taken keys; these are given back where that fails. At once,
+    /// but where the journal is still preparing room for them.
+    fn append(
+        self: &Arc<Self>,
         messages: Vec<Arc<Message>>,
-        taken: Taken,
-    ) -> Result<Receipt, accept::Error> {
-        let appended = self.append_messages(messages)?;
-        taken.keep();
-        Ok(appended)
+        taken: Option<Taken>,
+    ) -> BoxFuture<'static, Result<(), accept::Error>> {
+        let Some(appended) = self.try_append(&messages) else {
+            return Box::pin(Arc::clone(self).append_when_prepared(messages, taken));
+        };
+        if appended.is_ok() {
+            taken.map(Taken::keep);
+        }
+        Box::pin(async move { acknowledged(appended?).await })
     }
 
-    fn append_messages(&self, messages: Vec<Arc<Message>>) -> Result<Receipt, accept::Error> {
+    /// Tries again whenever the journal has got on with it. It gives up as soon as there won't be
+    /// room for now.
+    async fn append_when_prepared(
+        self: Arc<Self>,
+        messages: Vec<Arc<Message>>,
+        taken: Option<Taken>,
+    ) -> Result<(), accept::Error> {
+        let appended = loop {
+            let mut prepared = pin!(self.prepared.notified());
+            // Before the try: what is prepared from now on is told.
+            prepared.as_mut().enable();
+            if let Some(appended) = self.try_append(&messages) {
+                break appended?;
+            }
+            prepared.await;
+        };
+        taken.map(Taken::keep);
+        drop((self, messages));
+        acknowledged(appended).await
+    }
+
+    /// Appends messages; `None` while the journal is preparing room for them.
+    fn try_append(&self, messages: &[Arc<Message>]) -> Option<Result<Receipt, accept::Error>> {
         if let Some(refusal) = self.refusal() {
-            return Err(refusal.into());
+            return Some(Err(refusal.into()));
         }
         // A message without its plan could never be posted, nor anything behind it.
         if let Some(message) = messages
@@ -117,32 +141,33 @@ impl Inner {
             .find(|m| self.commons.plan(m.plan).is_none())
         {
             let plan = message.plan;
-            return Err(accept::Error::Closed(format!("plan {plan} isn't kept")));
+            let why = format!("plan {plan} isn't kept");
+            return Some(Err(accept::Error::Closed(why)));
         }
         let size = messages.iter().map(|m| m.request.body.len() as u64).sum();
         let (issuer, receipt) = receipt();
         let appended = self.append_all(messages, issuer);
+        if matches!(appended, Err(Rejected::Preparing { .. })) {
+            return None;
+        }
         let was_full = matches!(appended, Err(Rejected::Full { .. }));
         self.last_refused
             .store(if was_full { size } else { 0 }, Ordering::Relaxed);
-        appended.map_err(refused)?;
-        Ok(receipt)
+        Some(appended.map(|()| receipt).map_err(refused))
     }
 
     /// Appends messages as one group, which is durable when the last of them is.
-    fn append_all(&self, mut messages: Vec<Arc<Message>>, durable: Issuer) -> Result<(), Rejected> {
-        let entry = |message, waiter| Entry::new(Record::Message(message), waiter);
-        let Some(last) = messages.pop() else {
+    fn append_all(&self, messages: &[Arc<Message>], durable: Issuer) -> Result<(), Rejected> {
+        let entry = |message, waiter| Entry::new(Record::Message(Arc::clone(message)), waiter);
+        let Some((last, others)) = messages.split_last() else {
             durable.issue();
             return Ok(());
         };
         let last = entry(last, Waiter::Durable(durable));
-        let appended = if messages.is_empty() {
+        let appended = if others.is_empty() {
             self.intake.append(last, Class::Message)
         } else {
-            let others = messages
-                .into_iter()
-                .map(|message| entry(message, Waiter::Nobody));
+            let others = others.iter().map(|message| entry(message, Waiter::Nobody));
             let group = others.chain([last]).collect();
             self.intake.append_group(group, Class::Message)
         };
@@ -165,7 +190,7 @@ fn refused(rejected: Rejected) -> accept::Error {
             reason: "the disk is full",
             retry_after: FULL,
         },
-        Rejected::QueueFull { .. } => accept::Error::Behind {
+        Rejected::Preparing { .. } | Rejected::QueueFull { .. } => accept::Error::Behind {
             retry_after: BEHIND,
         },
         Rejected::TooLarge { size, limit } => accept::Error::TooLarge {

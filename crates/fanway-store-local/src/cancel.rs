@@ -179,9 +179,10 @@ impl LocalStore {
 
 fn refused(rejected: &Rejected) -> CancelError {
     match rejected {
-        Rejected::Full { .. } | Rejected::QueueFull { .. } | Rejected::TooLarge { .. } => {
-            CancelError::Full
-        }
+        Rejected::Full { .. }
+        | Rejected::Preparing { .. }
+        | Rejected::QueueFull { .. }
+        | Rejected::TooLarge { .. } => CancelError::Full,
         Rejected::Poisoned(_) | Rejected::Closed => CancelError::Store(Error::Closed),
     }
 }

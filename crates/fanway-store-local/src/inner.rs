@@ -8,7 +8,7 @@ use std::time::Duration;
 use fanway_store::lane::Work;
 use fanway_store::{Error, Problem, accept};
 use fanway_types::{ByteCount, MemoryBudget};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::commons::{Commons, Trouble};
 use crate::intake::Intake;
@@ -30,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) key_reader: Reader,
     pub(crate) budget: MemoryBudget,
     pub(crate) intake: Arc<Intake>,
+    /// Tells that the journal may have room by now where it was preparing some, or has stopped.
+    pub(crate) prepared: Arc<Notify>,
     pub(crate) poster: Mutex<Option<JoinHandle<()>>>,
     pub(crate) settings: Settings,
     /// The bytes of the last group, where the journal had no room for it.
@@ -174,6 +176,7 @@ impl Inner {
         };
         let poisoned = |poison| Error::Engine(Arc::new(poison));
         self.commons.close();
+        self.prepared.notify_waiters();
         let flushed = journal.flush().map_err(poisoned);
         self.commons.bell.close();
         self.join_poster();
@@ -206,6 +209,8 @@ impl Inner {
         let health = journal.health();
         if let Some(poison) = health.poisoned {
             add("journal_poisoned", poison.to_string());
+        } else if health.preparing {
+            // Messages wait for it.
         } else if health.full_for_messages || self.is_too_full_for_the_last(health.room) {
             let cause = health.starved.map_or_else(
                 || "posting has fallen behind".to_owned(),

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use fanway_journal::fs::{Fs as _, RealFs};
-use fanway_journal::{self as journal, Journal, Position};
+use fanway_journal::{self as journal, Journal, Position, Progress};
 use fanway_types::ByteCount;
+use tokio::sync::Notify;
 
 use crate::checkpointer::Checkpointer;
 use crate::codec;
@@ -109,7 +110,8 @@ impl LocalStore {
             path: path.clone(),
             source,
         })?;
-        let journal_params = journal_params(&params);
+        let prepared = Arc::new(Notify::new());
+        let journal_params = journal_params(&params, &prepared);
         let reserve = journal_params.reserve;
         let opened = journal::open(journal_params, Arc::clone(&params.fs), &params.owner)?;
         let ledger = ledger_path(path);
@@ -170,6 +172,7 @@ impl LocalStore {
             key_reader,
             budget: params.budget,
             intake,
+            prepared,
             poster: Mutex::new(Some(poster)),
             settings,
             last_refused: AtomicU64::new(0),
@@ -231,14 +234,16 @@ fn read(position: u64, bytes: Vec<u8>) -> Result<Record, Error> {
     codec::read(&Bytes::from(bytes)).map_err(|source| Error::Record { position, source })
 }
 
-fn journal_params(params: &Params) -> journal::Params {
+fn journal_params(params: &Params, prepared: &Arc<Notify>) -> journal::Params {
     let segment = params.segment.get();
+    let prepared = Arc::clone(prepared);
     journal::Params {
         segment_size: segment,
         sync: params.sync,
         turns: params.turns.clone(),
         // Room for some hundred thousand outcomes with segments of 64 MiB.
         reserve: segment / 8,
+        progress: Progress::new(move || prepared.notify_waiters()),
         ..journal::Params::new(journal_path(&params.path))
     }
 }

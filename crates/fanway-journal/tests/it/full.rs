@@ -1,15 +1,20 @@
 //! Room: the reserve, a full disk, the limit of the whole, and how it heals.
 
 use std::io::ErrorKind;
+use std::sync::mpsc;
 use std::time::Duration;
 
-use fanway_journal::faulty::{Crash, FaultyFs, Noticed, Op};
-use fanway_journal::{Class, Params, Position, Rejected};
+use fanway_journal::faulty::{Crash, FaultyFs, Hold, Noticed, Op};
+use fanway_journal::{Class, Params, Position, Progress, Rejected};
 
 use crate::rig::{Run, named, note, opened, params, segments};
 
 fn is_full(result: &Result<(), Rejected>, class: Class) -> bool {
     matches!(result, Err(Rejected::Full { class: refused }) if *refused == class)
+}
+
+fn is_preparing(result: &Result<(), Rejected>) -> bool {
+    matches!(result, Err(Rejected::Preparing { .. }))
 }
 
 /// A journal that can't get another segment: three are there, of 4096 bytes each.
@@ -34,6 +39,10 @@ fn fill(run: &mut Run, class: Class) -> usize {
         let sent = run.send(&[&note(taken, 1000).0], class);
         if is_full(&sent, class) {
             return taken;
+        }
+        if is_preparing(&sent) {
+            run.journal.wait_until_prepared();
+            continue;
         }
         sent.expect("nothing else is in the way");
         run.journal.flush().unwrap();
@@ -167,6 +176,98 @@ fn recovered_with(fs: &FaultyFs) -> u64 {
     opened(fs).expect("opens").recovery().kept.records
 }
 
+/// A journal whose only segment takes three notes, and whose preparer gets nowhere before the hold is
+/// dropped; it tells of its progress.
+fn held_up() -> (FaultyFs, Run, Hold, mpsc::Receiver<()>) {
+    let fs = FaultyFs::new();
+    let hold = fs.hold(Op::Create, &format!("filling-{:016x}", 1));
+    let (told, progress) = mpsc::channel();
+    let run = Run::start(
+        &fs,
+        Params {
+            progress: Progress::new(move || told.send(()).unwrap_or_default()),
+            ..params()
+        },
+    );
+    hold.wait_until_reached();
+    (fs, run, hold, progress)
+}
+
+/// Puts notes until one is refused.
+fn refused(run: &mut Run) -> Result<(), Rejected> {
+    loop {
+        let put = run.put(note(0, 1000));
+        if put.is_err() {
+            return put;
+        }
+    }
+}
+
+#[test]
+fn a_preparer_that_is_slow_is_no_full_disk_and_tells_when_there_is_room() {
+    let (_fs, mut run, hold, progress) = held_up();
+    let refused = refused(&mut run);
+    assert!(is_preparing(&refused), "{refused:?}");
+    assert!(run.journal.health().preparing);
+    drop(hold);
+    progress.recv().expect("the journal runs");
+    run.put(note(1, 1000)).unwrap();
+    assert_eq!(run.watcher.committed(), run.sent);
+}
+
+#[test]
+fn a_preparer_that_fails_tells_and_then_the_disk_is_full() {
+    let (fs, mut run, hold, progress) = held_up();
+    let refused = refused(&mut run);
+    assert!(is_preparing(&refused), "{refused:?}");
+    fs.set_capacity(Some(fs.used()), Noticed::OnWrite);
+    drop(hold);
+    progress.recv().expect("the journal runs");
+    let put = run.put(note(1, 1000));
+    assert!(is_full(&put, Class::Message), "{put:?}");
+    assert!(!run.journal.health().preparing);
+}
+
+#[test]
+fn a_journal_that_stops_tells_who_waits_for_room() {
+    let (fs, mut run, hold, progress) = held_up();
+    let refused = refused(&mut run);
+    assert!(is_preparing(&refused), "{refused:?}");
+    fs.fail(Op::Sync, "segment-", 1, ErrorKind::Other);
+    run.send(&[b"small"], Class::Outcome).unwrap();
+    assert!(run.journal.flush().is_err());
+    progress.recv().expect("it is told before the journal ends");
+    let put = run.put(note(1, 1000));
+    assert!(matches!(put, Err(Rejected::Poisoned(_))), "{put:?}");
+    drop(hold);
+}
+
+/// Half of the second segment isn't used: a spare would be put off until trimming may make one.
+#[test]
+fn a_group_that_has_no_room_has_a_spare_filled() {
+    let fs = FaultyFs::new();
+    let reserve = 3000;
+    let mut run = Run::start(
+        &fs,
+        Params {
+            reserve,
+            ..params()
+        },
+    );
+    run.journal.wait_until_prepared();
+    for number in 0..4 {
+        run.put(note(number, 1000)).unwrap();
+    }
+    run.journal.wait_until_prepared();
+    assert_eq!(run.journal.stats().spares, 1);
+    let large = note(4, 4000 - 100);
+    let put = run.put(&large);
+    assert!(is_preparing(&put), "{put:?}");
+    run.journal.wait_until_prepared();
+    assert_eq!(run.journal.stats().spares, 2);
+    run.put(large).unwrap();
+}
+
 #[test]
 fn a_full_disk_heals_when_there_is_room_again() {
     let fs = FaultyFs::new();
@@ -182,7 +283,12 @@ fn a_full_disk_heals_when_there_is_room_again() {
     fill(&mut run, Class::Message);
     fs.set_capacity(None, Noticed::OnWrite);
     // The preparer tries again by itself; nothing else has to happen.
-    while is_full(&run.put(note(0, 1000)), Class::Message) {
+    loop {
+        let put = run.put(note(0, 1000));
+        if put.is_ok() {
+            break;
+        }
+        assert!(is_full(&put, Class::Message) || is_preparing(&put));
         std::thread::yield_now();
     }
     assert_eq!(run.watcher.committed(), run.sent);

@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use fanway_journal::faulty::{Crash, FaultyFs};
+use fanway_journal::faulty::{Crash, FaultyFs, Hold, Op};
 use fanway_journal::fs::{Fs, RealFs};
 use fanway_store_local::{
     Clock, Keep, LocalStore, OpenError, Params, Report, Syncing, Tuning, Turns, check, ledger_path,
@@ -50,6 +50,12 @@ impl Folder {
 
     pub(crate) fn fs(&self) -> &FaultyFs {
         self.faulty.as_ref().expect("the test has a faulty journal")
+    }
+
+    /// Holds up the journal's preparer until what is returned is dropped: the journal has one
+    /// segment, and nobody but its committer writes or syncs. To be asked for before it is opened.
+    pub(crate) fn hold_preparer(&self) -> Hold {
+        self.fs().hold(Op::Create, &format!("filling-{:016x}", 1))
     }
 
     pub(crate) fn open(&self) -> LocalStore {

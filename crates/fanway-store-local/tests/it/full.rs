@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use fanway_journal::faulty::{Crash, Noticed, Op};
+use fanway_journal::faulty::{self, Crash, Noticed, Op};
 use fanway_store::lane::Hold;
-use fanway_store::{Store as _, accept};
+use fanway_store::{BoxFuture, Store as _, accept};
 use fanway_store_local::{LocalStore, Steps, Tuning};
 use fanway_types::{ByteCount, DeliveryState};
 
 use crate::folder::Folder;
-use crate::scene::{LATER, NOW, Scene, deliver, is_open, name, redrive, take, view};
+use crate::scene::{HOUR, LATER, NOW, Scene, deliver, is_open, keyed, name, redrive, take, view};
 
 fn folder() -> Folder {
     let mut folder = Folder::faulty();
@@ -107,7 +107,10 @@ async fn when_even_outcomes_have_no_room_lanes_stop_and_go_on_later() {
 
 #[tokio::test]
 async fn a_failed_sync_poisons_the_store_until_it_is_opened_again() {
-    let mut scene = Scene::new(folder());
+    let folder = folder();
+    // So that the sync that fails is the committer's.
+    let hold = folder.hold_preparer();
+    let mut scene = Scene::new(folder);
     let store = scene.open().await;
     let mut lane = store.lane(&name("stock")).expect("the only lane");
     scene.accept(&store, 3, 100).await.expect("there is room");
@@ -117,7 +120,8 @@ async fn a_failed_sync_poisons_the_store_until_it_is_opened_again() {
     scene.note_ended(&store, &work[..1]).await;
     assert_eq!(scene.ended.len(), 1);
 
-    scene.folder.fs().fail(Op::Sync, "", 1, ErrorKind::Other);
+    let fs = scene.folder.fs();
+    fs.fail(Op::Sync, "segment-", 1, ErrorKind::Other);
     let unknown = scene.accept(&store, 1, 100).await;
     assert!(
         matches!(unknown, Err(accept::Error::Unknown(_))),
@@ -129,6 +133,7 @@ async fn a_failed_sync_poisons_the_store_until_it_is_opened_again() {
         "{closed:?}"
     );
     assert_eq!(problems(&store), ["journal_poisoned"]);
+    drop(hold);
     assert!(!is_open(&mut *lane), "no attempt may be started");
     // What is recorded now can't be kept, and nothing shows it.
     deliver(&mut *lane, &work[1..2]);
@@ -188,6 +193,78 @@ async fn accepting_waits_for_posting_that_lags() {
     assert!(first.is_pending(), "{first:?}");
     store.posted().await.expect("nothing fails");
     waiting.await.expect("it has caught up");
+}
+
+/// A store whose journal has one segment, and a preparer that gets nowhere before the hold is
+/// dropped.
+async fn unprepared(folder: Folder) -> (Scene, LocalStore, faulty::Hold) {
+    let hold = folder.hold_preparer();
+    let scene = Scene::new(folder);
+    let store = scene.open().await;
+    hold.wait_until_reached();
+    (scene, store, hold)
+}
+
+/// Messages that take more than a segment, given to the store at once.
+fn more_than_a_segment(
+    scene: &mut Scene,
+    store: &LocalStore,
+) -> Vec<BoxFuture<'static, Result<(), accept::Error>>> {
+    let accept = |number: usize| {
+        let mut message = scene.message(5000);
+        if number.is_multiple_of(2) {
+            message = keyed(message, &number.to_string(), HOUR);
+        }
+        store.accept(vec![message])
+    };
+    (0..20).map(accept).collect()
+}
+
+#[tokio::test]
+async fn accepting_waits_for_a_segment_that_is_not_prepared_yet() {
+    let (mut scene, store, hold) = unprepared(folder()).await;
+    let mut accepting = more_than_a_segment(&mut scene, &store);
+    let last = accepting.last_mut().expect("there are some");
+    let first = poll_fn(|cx| Poll::Ready(last.as_mut().poll(cx))).await;
+    assert!(first.is_pending(), "{first:?}");
+    assert_eq!(problems(&store), [""; 0], "it is only waited for");
+    drop(hold);
+    for accepted in accepting {
+        accepted.await.expect("the disk isn't full");
+    }
+}
+
+#[tokio::test]
+async fn accepting_that_waits_for_a_segment_is_refused_when_the_disk_is_full() {
+    let (mut scene, store, hold) = unprepared(folder()).await;
+    let mut accepting = more_than_a_segment(&mut scene, &store);
+    let fs = scene.folder.fs();
+    fs.set_capacity(Some(fs.used()), Noticed::OnWrite);
+    drop(hold);
+    let last = accepting.pop().expect("there are some").await;
+    assert!(matches!(last, Err(accept::Error::Full { .. })), "{last:?}");
+    assert_eq!(problems(&store), ["journal_full"]);
+}
+
+#[tokio::test]
+async fn accepting_that_waits_for_a_segment_ends_with_the_store() {
+    let (mut scene, store, hold) = unprepared(folder()).await;
+    let mut accepting = more_than_a_segment(&mut scene, &store);
+    let mut last = accepting.pop().expect("there are some");
+    let first = poll_fn(|cx| Poll::Ready(last.as_mut().poll(cx))).await;
+    assert!(first.is_pending(), "{first:?}");
+    let closing = tokio::spawn({
+        let store = store.clone();
+        async move { store.close().await }
+    });
+    let refused = last.await;
+    assert!(
+        matches!(refused, Err(accept::Error::Closed(_))),
+        "{refused:?}"
+    );
+    drop(hold);
+    let closed = closing.await.expect("it doesn't panic");
+    closed.expect("nothing keeps it from closing");
 }
 
 #[tokio::test]
