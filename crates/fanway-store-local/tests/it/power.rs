@@ -68,16 +68,19 @@ struct Unsynced {
 }
 
 async fn unsynced_batch() -> Unsynced {
-    let mut scene = Scene::new(unposted());
+    let folder = unposted();
+    // So that the last write and the sync that is waited for are the batch's.
+    let preparer = folder.hold_preparer();
+    let mut scene = Scene::new(folder);
     let store = scene.open().await;
     scene.accept(&store, 2, 100).await.expect("there is room");
     let group: Vec<_> = (0..3).map(|_| scene.message(60)).collect();
     let last = group.iter().map(|message| message.id).collect();
-    let hold = scene.folder.fs().hold(Op::Sync, "");
+    let hold = scene.folder.fs().hold(Op::Sync, "segment-");
     let accepted = store.accept(group);
     hold.wait_until_reached();
     let journal = scene.folder.fs().crash(&Crash::Killed);
-    drop(hold);
+    drop((hold, preparer));
     drop(accepted);
     drop(store);
     Unsynced {
