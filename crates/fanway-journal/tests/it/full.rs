@@ -181,11 +181,11 @@ fn recovered_with(fs: &FaultyFs) -> u64 {
 fn held_up() -> (FaultyFs, Run, Hold, mpsc::Receiver<()>) {
     let fs = FaultyFs::new();
     let hold = fs.hold(Op::Create, &format!("filling-{:016x}", 1));
-    let (told, progress) = mpsc::channel();
+    let (told, progress) = mpsc::sync_channel(16);
     let run = Run::start(
         &fs,
         Params {
-            progress: Progress::new(move || told.send(()).unwrap_or_default()),
+            progress: Progress::new(move || told.try_send(()).unwrap_or_default()),
             ..params()
         },
     );
@@ -193,12 +193,13 @@ fn held_up() -> (FaultyFs, Run, Hold, mpsc::Receiver<()>) {
     (fs, run, hold, progress)
 }
 
-/// Puts notes until one is refused.
-fn refused(run: &mut Run) -> Result<(), Rejected> {
+/// Puts notes until one is refused, because room is being prepared.
+fn put_until_preparing(run: &mut Run) {
     loop {
         let put = run.put(note(0, 1000));
         if put.is_err() {
-            return put;
+            assert!(is_preparing(&put), "{put:?}");
+            return;
         }
     }
 }
@@ -206,8 +207,7 @@ fn refused(run: &mut Run) -> Result<(), Rejected> {
 #[test]
 fn a_preparer_that_is_slow_is_no_full_disk_and_tells_when_there_is_room() {
     let (_fs, mut run, hold, progress) = held_up();
-    let refused = refused(&mut run);
-    assert!(is_preparing(&refused), "{refused:?}");
+    put_until_preparing(&mut run);
     assert!(run.journal.health().preparing);
     drop(hold);
     progress.recv().expect("the journal runs");
@@ -218,8 +218,7 @@ fn a_preparer_that_is_slow_is_no_full_disk_and_tells_when_there_is_room() {
 #[test]
 fn a_preparer_that_fails_tells_and_then_the_disk_is_full() {
     let (fs, mut run, hold, progress) = held_up();
-    let refused = refused(&mut run);
-    assert!(is_preparing(&refused), "{refused:?}");
+    put_until_preparing(&mut run);
     fs.set_capacity(Some(fs.used()), Noticed::OnWrite);
     drop(hold);
     progress.recv().expect("the journal runs");
@@ -231,8 +230,7 @@ fn a_preparer_that_fails_tells_and_then_the_disk_is_full() {
 #[test]
 fn a_journal_that_stops_tells_who_waits_for_room() {
     let (fs, mut run, hold, progress) = held_up();
-    let refused = refused(&mut run);
-    assert!(is_preparing(&refused), "{refused:?}");
+    put_until_preparing(&mut run);
     fs.fail(Op::Sync, "segment-", 1, ErrorKind::Other);
     run.send(&[b"small"], Class::Outcome).unwrap();
     assert!(run.journal.flush().is_err());
