@@ -1,23 +1,29 @@
 //! Hours of trouble in virtual time, by seeds: a target that is well, slow, failing, hanging, busy or gone, and changes
-//! its mind; and a process that dies now and then. What was sent is then held against what must never be.
+//! its mind; a route that floods it, one that has few deliveries, and one whose are kept in order; and a process that
+//! dies now and then. What was sent is then held against what must never be.
 //!
 //! What must never be is reckoned from what the target has seen and the store has kept, and not by the policy's own code.
 
-use std::collections::HashMap;
+mod checks;
+
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fanway_dispatch::Addresses;
+use fanway_dispatch::{Addresses, Plans};
 use fanway_policy::breaker;
+use fanway_store::Store as _;
 use fanway_target::{Answer, AttemptRequest, Exchange, FailureKind, Target};
-use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
-use fanway_types::Verdict;
+use fanway_testkit::{ScriptedTarget, build};
+use fanway_transform::plan::CompiledPlan;
+use fanway_types::{Message, OrderKey, Plan, StepOrder, Terms, Verdict, WhenDead};
 use futures_util::future::BoxFuture;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
+
+use checks::{check_breaker, check_ends, check_order, check_rate, check_turns};
 
 use crate::bench::{Bench, Running, fixed, millis, pass, rate, secs};
 
@@ -35,6 +41,10 @@ const OPEN_FOR: Duration = Duration::from_secs(30);
 const PROBES: u32 = 2;
 /// How long a busy target asks for, in seconds.
 const ASKED: u64 = 40;
+/// Keys by which deliveries are kept in order.
+const KEYS: u8 = 5;
+/// More than may wait, nothing is accepted: all of it has room in the lane.
+const WAITING: usize = 3_000;
 
 /// How a target answers for a while.
 fn mood(rng: &mut StdRng) -> Reply {
@@ -48,9 +58,46 @@ fn mood(rng: &mut StdRng) -> Reply {
     }
 }
 
-async fn start(bench: &Bench, target: &Watched) -> Running {
-    let mut params = bench.params_after_restart(&target.target).await;
-    params.target = Addresses::One(Arc::new(target.clone()));
+/// The routes that share the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    /// Floods it.
+    Many,
+    /// Has a delivery now and then.
+    Few,
+    /// Its deliveries are kept in order by key.
+    Ordered,
+}
+
+impl Route {
+    const ALL: [Self; 3] = [Self::Many, Self::Few, Self::Ordered];
+
+    fn plan(self) -> Arc<Plan> {
+        let mut step = build::step("inventory");
+        step.order = (self == Self::Ordered).then(|| StepOrder {
+            by: ".key".to_owned(),
+            when_dead: WhenDead::Skip,
+        });
+        let route = match self {
+            Self::Many => "many",
+            Self::Few => "few",
+            Self::Ordered => "ordered",
+        };
+        Arc::new(Plan {
+            route: route.parse().expect("a name"),
+            ..Plan::clone(&build::plan([step]))
+        })
+    }
+}
+
+async fn start(world: &World) -> Running {
+    let mut params = world
+        .bench
+        .params_after_restart(&world.watched.target)
+        .await;
+    let plans = world.plans.iter().map(|plan| CompiledPlan::compile(plan));
+    params.plans = Plans::new(plans.map(|plan| Arc::new(plan.expect("it compiles"))));
+    params.target = Addresses::One(Arc::new(world.watched.clone()));
     params.concurrency = fixed(CONCURRENCY);
     params.rate = Some(rate(RATE.0, RATE.1));
     params.breaker = breaker::Params {
@@ -80,10 +127,20 @@ struct Entry {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
-    /// An attempt began: its number.
-    Began(usize),
+    /// The message with this number was accepted.
+    Accepted(u64),
+    /// An attempt for it began; whether it says that it is the first.
+    Began {
+        attempt: usize,
+        number: u64,
+        is_first: bool,
+    },
     /// It ended.
-    Ended(usize, Came),
+    Ended {
+        attempt: usize,
+        number: u64,
+        came: Came,
+    },
     /// The process died, and began anew.
     Restarted,
 }
@@ -97,206 +154,162 @@ enum Came {
 }
 
 impl Watched {
-    fn note(&self, what: impl FnOnce(usize) -> What) {
+    fn note(&self, what: impl FnOnce(usize) -> What) -> usize {
         let mut log = self.log.lock().expect("no panic");
-        let what = what(log.len());
-        let at = Instant::now();
-        log.push(Entry { at, what });
+        let place = log.len();
+        log.push(Entry {
+            at: Instant::now(),
+            what: what(place),
+        });
+        place
     }
 }
 
 impl Target for Watched {
     fn attempt(&self, request: AttemptRequest) -> BoxFuture<'static, Answer> {
-        let mut number = 0;
-        self.note(|next| {
-            number = next;
-            What::Began(next)
+        let body = std::str::from_utf8(&request.body).expect("a number");
+        let number = body.parse().expect("a number");
+        let is_first = request.headers.get_str("fanway-attempt") == Some("1");
+        let attempt = self.note(|attempt| What::Began {
+            attempt,
+            number,
+            is_first,
         });
-        let attempt = self.target.attempt(request);
+        let answer = self.target.attempt(request);
         let watched = self.clone();
         Box::pin(async move {
-            let answer = attempt.await;
+            let answer = answer.await;
             let came = match &answer.exchange {
                 Exchange::Answered { status: 200, .. } => Came::Well,
                 Exchange::Answered { status: 429, .. } => Came::Busy,
                 Exchange::Answered { .. } | Exchange::Failed { .. } => Came::Ill,
             };
-            watched.note(|_| What::Ended(number, came));
+            watched.note(|_| What::Ended {
+                attempt,
+                number,
+                came,
+            });
             answer
         })
     }
 }
 
+/// A store, a target, and what was sent.
+struct World {
+    bench: Bench,
+    watched: Watched,
+    plans: [Arc<Plan>; 3],
+    /// What was accepted, by its number.
+    sent: Vec<(Route, u8, Arc<Message>)>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let bench = Bench::new().await;
+        let plans = Route::ALL.map(Route::plan);
+        for plan in &plans {
+            let kept = bench.store.keep_plan(Arc::clone(plan)).await;
+            kept.expect("it's open");
+        }
+        let target = ScriptedTarget::always(Reply::status(200).after(millis(1)));
+        let log = Arc::default();
+        Self {
+            bench,
+            watched: Watched { target, log },
+            plans,
+            sent: Vec::new(),
+        }
+    }
+
+    async fn accept(&mut self, route: Route, count: u64, rng: &mut StdRng) {
+        for _ in 0..count {
+            let key: u8 = rng.random_range(0..KEYS);
+            let mut terms = Terms::default();
+            if route == Route::Ordered {
+                terms.order = [(0, OrderKey::of(&key.to_string()))].into();
+            }
+            let number = self.sent.len() as u64;
+            let plan = &self.plans[route as usize];
+            let message = build::message_with_terms(plan, number, terms);
+            self.sent.push((route, key, Arc::clone(&message)));
+            // Noted first: it may be attempted before this comes back.
+            self.watched.note(|_| What::Accepted(number));
+            let accepted = self.bench.store.accept(vec![message]).await;
+            accepted.expect("it's open");
+        }
+    }
+
+    /// How many have not ended.
+    fn waiting(&self) -> usize {
+        let outcomes = self.bench.store.outcomes();
+        let ended = outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome.verdict, Verdict::Ended(_)));
+        self.sent.len() - ended.count()
+    }
+
+    /// The route of a message.
+    fn route(&self, number: u64) -> Route {
+        self.message(number).0
+    }
+
+    /// The order key of a message, where it is kept in order.
+    fn key(&self, number: u64) -> Option<u8> {
+        let (route, key, _) = self.message(number);
+        (*route == Route::Ordered).then_some(*key)
+    }
+
+    fn message(&self, number: u64) -> &(Route, u8, Arc<Message>) {
+        let place = usize::try_from(number).expect("it was counted");
+        &self.sent[place]
+    }
+}
+
 /// Makes trouble, then lets everything end. Returns what has happened, in its order.
-async fn simulate(seed: u64) -> (Bench, Vec<Entry>) {
+async fn simulate(seed: u64) -> (World, Vec<Entry>) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut bench = Bench::new().await;
-    let target = ScriptedTarget::always(Reply::status(200).after(millis(1)));
-    let watched = Watched {
-        target: target.clone(),
-        log: Arc::default(),
-    };
+    let mut world = World::new().await;
+    let target = world.watched.target.clone();
     let begun = Instant::now();
-    let mut lane = start(&bench, &watched).await;
-    let mut messages = Vec::new();
+    let mut lane = start(&world).await;
     while begun.elapsed() < TROUBLE {
         match rng.random_range(0..20) {
             0 => {
                 lane.kill().await;
-                watched.note(|_| What::Restarted);
-                lane = start(&bench, &watched).await;
+                world.watched.note(|_| What::Restarted);
+                lane = start(&world).await;
             }
-            1..=8 => messages.extend(bench.accept(rng.random_range(1..60)).await),
+            1..=8 if world.waiting() < WAITING => {
+                for (route, most) in Route::ALL.into_iter().zip([60, 3, 6]) {
+                    let count = rng.random_range(0..=most);
+                    world.accept(route, count, &mut rng).await;
+                }
+            }
             _ => target.reply_from_now_on(mood(&mut rng)),
         }
         pass(millis(rng.random_range(0..120_000))).await;
     }
     target.reply_from_now_on(Reply::status(200).after(millis(5)));
-    bench.all_ended(&messages).await;
+    let messages: Vec<_> = world
+        .sent
+        .iter()
+        .map(|(.., message)| Arc::clone(message))
+        .collect();
+    world.bench.all_ended(&messages).await;
     lane.kill().await;
     assert!(target.peak() <= CONCURRENCY, "{} at a time", target.peak());
-    let log = watched.log.lock().expect("no panic").clone();
-    (bench, log)
-}
-
-/// The breaker as its documents have it, where only failures in a row open it.
-struct Oracle {
-    /// Failures in a row, while it is closed.
-    in_a_row: u32,
-    /// Until when it is open; `None` while it is closed.
-    until: Option<Instant>,
-    /// Probes that have succeeded since.
-    succeeded: u32,
-    /// The attempt that probes, while one does.
-    probing: Option<usize>,
-    /// What began before this says nothing of the target since.
-    era: usize,
-    /// Until when the target has asked to be left alone.
-    asked: Option<Instant>,
-    openings: u32,
-}
-
-impl Oracle {
-    /// Whether an attempt may begin.
-    fn begin(&mut self, at: Instant, number: usize) -> Result<(), &'static str> {
-        if self.asked.is_some_and(|until| at < until) {
-            return Err("the target had asked to be left alone");
-        }
-        if let Some(until) = self.until {
-            if at < until {
-                return Err("the breaker was open");
-            }
-            if self.probing.replace(number).is_some() {
-                return Err("it was probed already");
-            }
-        }
-        Ok(())
-    }
-
-    /// An attempt has ended; `nth` is that in the log.
-    fn end(&mut self, at: Instant, nth: usize, number: usize, came: Came) {
-        let was_probe = self.probing == Some(number);
-        if was_probe {
-            self.probing = None;
-        }
-        match came {
-            Came::Busy => {
-                let until = at + Duration::from_secs(ASKED);
-                self.asked = self.asked.max(Some(until));
-            }
-            _ if number < self.era => {}
-            Came::Ill if self.until.is_some() => self.open(at, nth),
-            Came::Ill => {
-                self.in_a_row += 1;
-                if self.in_a_row == CONSECUTIVE {
-                    self.open(at, nth);
-                }
-            }
-            Came::Well if self.until.is_some() => {
-                self.succeeded += 1;
-                if self.succeeded == PROBES {
-                    (self.until, self.in_a_row, self.era) = (None, 0, nth);
-                }
-            }
-            Came::Well => self.in_a_row = 0,
-        }
-    }
-
-    fn open(&mut self, at: Instant, nth: usize) {
-        (self.until, self.succeeded, self.era) = (Some(at + OPEN_FOR), 0, nth);
-        self.openings += 1;
-    }
-}
-
-/// Holds what has happened against the breaker and what the target has asked for.
-#[track_caller]
-fn check_breaker(log: &[Entry], seed: u64) {
-    let mut oracle = Oracle {
-        in_a_row: 0,
-        until: None,
-        succeeded: 0,
-        probing: None,
-        era: 0,
-        asked: None,
-        openings: 0,
-    };
-    for (nth, Entry { at, what }) in log.iter().enumerate() {
-        match *what {
-            What::Began(number) => {
-                let begun = oracle.begin(*at, number);
-                assert_eq!(begun, Ok(()), "seed {seed}, at {nth}");
-            }
-            What::Ended(number, came) => oracle.end(*at, nth, number, came),
-            What::Restarted => {
-                // What was in flight is broken off, and failures in a row aren't kept.
-                oracle.probing = None;
-                oracle.succeeded = 0;
-                oracle.in_a_row = 0;
-            }
-        }
-    }
-    assert!(oracle.openings > 3, "seed {seed}: no trouble");
-}
-
-/// However the starts lie, there are never more of them than the burst and what the rate allows for the time between.
-/// A process that begins anew knows of none before.
-#[track_caller]
-fn check_rate(log: &[Entry], seed: u64) {
-    let (limit, burst) = (f64::from(RATE.0), f64::from(RATE.1));
-    let mut tokens = burst;
-    let mut last = log[0].at;
-    for Entry { at, what } in log {
-        match what {
-            What::Began(_) => {
-                tokens = ((*at - last).as_secs_f64().mul_add(limit, tokens)).min(burst) - 1.0;
-                last = *at;
-                assert!(tokens > -0.001, "seed {seed}: {tokens}");
-            }
-            What::Ended(..) => {}
-            What::Restarted => tokens = burst,
-        }
-    }
-}
-
-/// Each delivery ends once.
-#[track_caller]
-fn check_ends(bench: &Bench, seed: u64) {
-    let mut ends = HashMap::new();
-    for outcome in bench.store.outcomes() {
-        if matches!(outcome.verdict, Verdict::Ended(_)) {
-            *ends.entry(outcome.delivery).or_insert(0) += 1;
-        }
-    }
-    let twice = ends.iter().find(|(_, count)| **count > 1);
-    assert_eq!(twice, None, "seed {seed}");
+    let log = world.watched.log.lock().expect("no panic").clone();
+    (world, log)
 }
 
 #[tokio::test(start_paused = true)]
 async fn through_hours_of_trouble_no_limit_is_passed_and_everything_ends() {
     for seed in 0..12 {
-        let (bench, log) = simulate(seed).await;
+        let (world, log) = simulate(seed).await;
         check_breaker(&log, seed);
         check_rate(&log, seed);
-        check_ends(&bench, seed);
+        check_ends(&world, seed);
+        check_order(&world, &log, seed);
+        check_turns(&world, &log, seed);
     }
 }
