@@ -7,7 +7,7 @@
 //! - `rig`, `sinks`, `setup`, `nginx`, `candidate` – sinks, and what is measured
 //! - `load`, `disk`, `probe` – what it is measured with
 //! - `round` – one measurement of one candidate
-//! - `comparison`, `hanging`, `million`, `latency`, `long`, `scale` – the sections
+//! - `comparison`, `hanging`, `million`, `latency`, `long`, `scale`, `steady` – the sections
 //! - `quantiles`, `figures`, `row`, `ratios` – medians, ratios, and what they must be
 //! - `archive`, `machine`, `page`, `axis`, `chart` – what is kept of it, and what
 //!   `docs/benchmarks.md` says
@@ -38,6 +38,7 @@ mod row;
 mod scale;
 mod setup;
 mod sinks;
+mod steady;
 
 use std::fs;
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ use comparison::Comparison;
 pub(crate) use options::Options;
 use ratios::Ratios;
 use rig::Rig;
+use steady::Part;
 
 /// Bytes of a body.
 pub(crate) const BODY: usize = 1024;
@@ -97,6 +99,11 @@ fn check(options: &Options, rig: &Rig) -> anyhow::Result<ExitCode> {
     if options.million {
         found = found.over(&row::of_million(&million::measure(rig)?));
     }
+    let (parts, waiting) = (options.steady(), options.steady_waiting());
+    steady::measure(rig, options.effort(), &parts, waiting, |_, figures| {
+        found = figures.ratios().over(&found);
+        Ok(())
+    })?;
     let check = ratios::check(&written, &found);
     say::line(check.table);
     if check.broken.is_empty() {
@@ -137,13 +144,23 @@ fn measure(options: &Options, rig: &Rig) -> anyhow::Result<()> {
         keeper.keep(long::NAME, &flags, figures)?;
     }
     if options.scale {
-        let flags = format!(" --only --scale --waiting {}", options.waiting);
-        scale::measure(rig, effort, options.waiting, |axis, figures| {
+        let waiting = options.scale_waiting();
+        let flags = format!(" --only --scale --waiting {waiting}");
+        scale::measure(rig, effort, waiting, |axis, figures| {
             let svg = page::scale::chart(axis, &figures).svg();
             keeper.archive.draw(axis.name(), &svg)?;
             keeper.keep(axis.name(), &flags, figures)
         })?;
     }
+    let (parts, waiting) = (options.steady(), options.steady_waiting());
+    steady::measure(rig, effort, &parts, waiting, |part, figures| {
+        let mut flags = format!(" --only --steady={}", part.word());
+        if part == Part::Drain {
+            flags += &format!(" --waiting {waiting}");
+        }
+        keeper.reached(figures.ratios())?;
+        keeper.keep(&part.name(), &flags, figures)
+    })?;
     if options.million {
         let figures = million::measure(rig)?;
         keeper.reached(row::of_million(&figures))?;

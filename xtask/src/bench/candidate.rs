@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
+use super::million;
 use super::nginx;
 use super::rig::Rig;
 use super::setup::Setup;
@@ -18,6 +19,8 @@ use crate::{built, plain_http, say};
 
 /// How long what is accepted may take to be posted.
 const POSTED: Duration = Duration::from_secs(60);
+/// How long deliveries may take that are attempted again.
+const DELIVERED: Duration = Duration::from_secs(60);
 /// When it is looked for that first: posting comes half a second behind, and a look costs the
 /// gateway something.
 const FIRST_LOOK: Duration = Duration::from_millis(600);
@@ -143,6 +146,23 @@ impl Candidate {
     /// Waits until all that was accepted is posted. Only Fanway has something to post.
     pub(crate) fn wait_until_posted(&self) -> anyhow::Result<()> {
         self.admin.map_or(Ok(()), wait_until_posted)
+    }
+}
+
+impl Candidate {
+    /// Waits until nothing is waiting for another attempt. Only Fanway makes one.
+    pub(crate) fn wait_until_delivered(&self) -> anyhow::Result<()> {
+        let Some(admin) = self.admin else {
+            return Ok(());
+        };
+        let begun = Instant::now();
+        while begun.elapsed() < DELIVERED {
+            if million::pending(admin)? == 0 {
+                return Ok(());
+            }
+            sleep(LOOK);
+        }
+        bail!("deliveries wait after {DELIVERED:?}")
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Requests {
     pub(crate) size: usize,
     /// Sent in turn to so many paths, `path` and a number below that; without it to `path`.
     pub(crate) spread: Option<u32>,
+    /// Each body has a `customer_id`, one of so many at random; without it none has.
+    pub(crate) keys: Option<u32>,
 }
 
 impl Requests {
@@ -40,6 +42,7 @@ impl Requests {
             path: path.to_owned(),
             size,
             spread: None,
+            keys: None,
         }
     }
 }
@@ -83,7 +86,7 @@ impl Loader {
         self.wrk.as_ref().map_or("`fanway bench`", |_| "wrk")
     }
 
-    /// Whether it can send to several paths in turn.
+    /// Whether it can send to several paths in turn, and with several keys.
     pub(crate) fn can_spread(&self) -> bool {
         self.wrk.is_some()
     }

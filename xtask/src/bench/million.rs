@@ -101,7 +101,7 @@ fn scene(down: &str, targets: [String; 2], rig: &Rig) -> anyhow::Result<Scene> {
 }
 
 /// Deliveries that wait for the target for which most do.
-fn pending(admin: SocketAddr) -> anyhow::Result<u64> {
+pub(crate) fn pending(admin: SocketAddr) -> anyhow::Result<u64> {
     let targets = plain_http::get_json(admin, "/api/v1/targets")?;
     let targets = targets["targets"].as_array().context("no targets")?;
     let pending = targets

@@ -3,6 +3,7 @@
 mod latency;
 mod medians;
 pub(crate) mod scale;
+mod steady;
 
 use std::fmt::Write;
 
@@ -12,7 +13,8 @@ use serde_json::Value;
 use super::archive::{Archive, Section};
 use super::axis::Axis;
 use super::ratios::Ratios;
-use super::row::ROWS;
+use super::row::{self, ROWS};
+use super::steady::Part;
 use super::{BODY, comparison, long, million, ratios};
 
 /// A text that is written by hand and stands in the page: what each part of an event costs.
@@ -44,6 +46,7 @@ pub(crate) fn page(archive: &Archive) -> anyhow::Result<String> {
         page += &pages.section(axis.name(), &title, |figures| scale::scale(axis, figures))?;
     }
     page += &pages.section(million::NAME, "A million waiting", medians::million)?;
+    page += &pages.steady()?;
     Ok(page)
 }
 
@@ -61,6 +64,34 @@ impl Pages<'_> {
         title: &str,
         render: impl FnOnce(&T) -> String,
     ) -> anyhow::Result<String> {
+        self.titled(name, &format!("## {title}"), render)
+    }
+
+    /// How steady it is, part by part; nothing where none is there.
+    fn steady(&self) -> anyhow::Result<String> {
+        let mut parts = String::new();
+        for part in Part::ALL {
+            let (name, title) = (part.name(), steady::title(part));
+            parts += &match part {
+                Part::Hanging => self.titled(&name, title, steady::hanging),
+                Part::Drain => self.titled(&name, title, steady::drain),
+                Part::Busy => self.titled(&name, title, steady::busy),
+                Part::Limits => self.titled(&name, title, steady::limits),
+                Part::Order => self.titled(&name, title, steady::order),
+            }?;
+        }
+        if parts.is_empty() {
+            return Ok(parts);
+        }
+        Ok(format!("\n## How steady\n\n{}{parts}", steady::HEAD))
+    }
+
+    fn titled<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        title: &str,
+        render: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<String> {
         let Some(section) = self.archive.read::<Section<T>>(name)? else {
             return Ok(String::new());
         };
@@ -71,7 +102,7 @@ impl Pages<'_> {
         };
         let (command, body) = (&section.command, render(&section.figures));
         Ok(format!(
-            "\n## {title}\n\nMeasured by `{command}`{elsewhere}.\n\n{body}"
+            "\n{title}\n\nMeasured by `{command}`{elsewhere}.\n\n{body}"
         ))
     }
 }
@@ -108,18 +139,13 @@ file of zeros in the same folder. Where requests are due at fixed times (`baseli
 
 /// What Fanway is held to, and whether it is.
 fn held(ratios: &Ratios) -> String {
-    let reached = ROWS
-        .iter()
-        .filter_map(|row| Some(row.line(ratios.get(row.key)?)));
-    let lines: Vec<String> = reached.collect();
-    if lines.is_empty() {
-        return String::new();
+    let table = row::table(&ROWS, ratios);
+    if table.is_empty() {
+        return table;
     }
     format!(
         "\n## What Fanway is held to\n\n\
-         `cargo xtask bench --check` fails where a measure is worse than here by more than its tolerance.\n\n\
-         | measure | must | aim | measured | | tolerance |\n|---|---|---|---|---|---|\n{}\n",
-        lines.join("\n")
+         `cargo xtask bench --check` fails where a measure is worse than here by more than its tolerance.\n\n{table}"
     )
 }
 
@@ -135,6 +161,7 @@ mod tests {
     use crate::bench::axis::Axis;
     use crate::bench::ratios::{self, Ratios};
     use crate::bench::scale::{Point, Scale};
+    use crate::bench::steady::Part;
     use crate::bench::{BODY, comparison};
 
     /// A folder that is removed with its handle.
@@ -161,6 +188,18 @@ mod tests {
         }
     }
 
+    /// These stand in a page, one after the other.
+    #[track_caller]
+    fn check(page: &str, expected: &[&str]) {
+        let mut rest = page;
+        for part in expected {
+            let (_, after) = rest
+                .split_once(part)
+                .unwrap_or_else(|| panic!("{part} isn't where it should be in {page}"));
+            rest = after;
+        }
+    }
+
     fn routes() -> Scale {
         let point = |at, cpu| Point {
             at,
@@ -182,6 +221,39 @@ mod tests {
         let page = page(&archive).expect("rendered");
         assert!(page.contains(&format!("a request of {BODY} bytes")));
         assert!(!page.contains("##"), "{page}");
+    }
+
+    #[test]
+    fn how_steady_it_is_is_told_part_by_part() {
+        let folder = Folder::new("steady");
+        let archive = Archive::within(&folder.0);
+        let over = |median| json!({"median": median, "least": 0.5, "most": 2.0});
+        let order = json!({
+            "keys": 10_000, "events": over(0.8),
+            "unordered": {"events_per_second": 20_000.0, "cpu": 50.0},
+            "ordered": {"events_per_second": 16_000.0, "cpu": 60.0},
+        });
+        let command = "cargo xtask bench --only --steady=order";
+        let kept = section(command, "2 cores", order);
+        archive.keep(&Part::Order.name(), &kept).expect("kept");
+        let busy =
+            json!({"rate": 9_000, "well": 9_000.0, "busy": 8_900.0, "deliveries": over(0.99)});
+        let kept = section("cargo xtask bench --only --steady=busy", "2 cores", busy);
+        archive.keep(&Part::Busy.name(), &kept).expect("kept");
+
+        let page = page(&archive).expect("rendered");
+        let expected = [
+            "\n## How steady\n\n",
+            "\n### One answer of twenty is 503\n\nMeasured by `cargo xtask bench --only --steady=busy`",
+            "| 5 % of answers are 503: deliveries/s | ≥ 0.9× | — | 0.99× | reached | 3 % |",
+            "| 5 % are 503 | 8900 |",
+            "\n### Order by key\n\nMeasured by `cargo xtask bench --only --steady=order`",
+            "| `order_by` over 10,000 keys: events/s | ≥ 0.85× | — | 0.80× | **missed** | 12 % |",
+            "| ordered | 16000 | 60.0 |",
+            "Ratios of the rounds: 0.80 (0.50 to 2.00).",
+        ];
+        check(&page, &expected);
+        assert!(!page.contains("### One of ten targets hangs"), "{page}");
     }
 
     #[test]
@@ -216,12 +288,6 @@ mod tests {
             "![Routes](benchmarks/routes.svg)",
             "| 10,000 | 20000 | 55.0 | 0 |",
         ];
-        let mut rest = page.as_str();
-        for part in expected {
-            let (_, after) = rest
-                .split_once(part)
-                .unwrap_or_else(|| panic!("{part} isn't where it should be in {page}"));
-            rest = after;
-        }
+        check(&page, &expected);
     }
 }

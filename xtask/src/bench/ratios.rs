@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::row::ROWS;
+use super::row;
 
 /// The measures' file.
 pub(crate) const NAME: &str = "ratios";
@@ -26,7 +26,7 @@ struct Ratio {
 impl Ratios {
     /// Those that were measured: NaN says that one wasn't.
     pub(crate) fn of(reached: &[(&str, f64)]) -> Self {
-        let measured = ROWS.iter().filter_map(|row| {
+        let measured = row::all().filter_map(|row| {
             let (_, value) = reached.iter().find(|(key, _)| *key == row.key)?;
             let value = shortened(*value);
             value.is_finite().then(|| Ratio {
@@ -46,8 +46,7 @@ impl Ratios {
 
     /// These, and of the others what wasn't measured now.
     pub(crate) fn over(self, others: &Self) -> Self {
-        let all: Vec<(&str, f64)> = ROWS
-            .iter()
+        let all: Vec<(&str, f64)> = row::all()
             .filter_map(|row| Some((row.key, self.get(row.key).or(others.get(row.key))?)))
             .collect();
         Self::of(&all)
@@ -75,7 +74,7 @@ pub(crate) fn check(written: &Ratios, found: &Ratios) -> Check {
     let mut table =
         "| measure | written down | worst allowed | measured | |\n|---|---|---|---|---|\n"
             .to_owned();
-    for row in &ROWS {
+    for row in row::all() {
         let Some(before) = written.get(row.key) else {
             continue;
         };

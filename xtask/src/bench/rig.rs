@@ -33,4 +33,22 @@ impl Rig {
             folder,
         })
     }
+
+    /// Another one with sinks that also count how long what comes has been on its way.
+    pub(crate) fn reading_stamps(&self) -> anyhow::Result<Self> {
+        let Self {
+            fanway,
+            baselines,
+            folder,
+            ..
+        } = self;
+        Ok(Self {
+            disk: Disk::prepare(folder)?,
+            loader: Loader::find(fanway, baselines, folder),
+            sinks: Sinks::start_reading_stamps(baselines)?,
+            fanway: fanway.clone(),
+            baselines: baselines.clone(),
+            folder: folder.clone(),
+        })
+    }
 }

@@ -1,10 +1,11 @@
 //! One measurement: load on a candidate, until all of it is delivered and posted.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::candidate::Candidate;
-use super::load::{Answered, Requests};
+use super::load::{Answered, Rate, Requests};
 use super::rig::Rig;
 use crate::process::processor_time;
 
@@ -13,6 +14,9 @@ use crate::process::processor_time;
 pub(crate) struct Load {
     pub(crate) requests: Requests,
     pub(crate) connections: u32,
+    /// Requests that become due in a second, over [`MANY`](super::MANY) connections; without it as
+    /// many are sent as are answered.
+    pub(crate) rate: Option<u32>,
     pub(crate) duration: Duration,
     /// Deliveries of an event that come to each sink.
     pub(crate) deliveries: [u64; 2],
@@ -24,9 +28,26 @@ impl Load {
         Self {
             requests: Requests::default(),
             connections,
+            rate: None,
             duration,
             deliveries: [1, 1],
         }
+    }
+
+    /// Sends it.
+    fn send(&self, gateway: SocketAddr, rig: &Rig) -> anyhow::Result<Answered> {
+        let (requests, duration) = (&self.requests, self.duration);
+        let Some(per_second) = self.rate else {
+            return rig
+                .loader
+                .run(gateway, requests, self.connections, duration);
+        };
+        let rate = Rate {
+            per_second,
+            duration,
+        };
+        let (answered, _) = rig.loader.run_at_rate(gateway, requests, rate)?;
+        Ok(answered)
     }
 
     /// How many events came to all their targets, of what came to the sinks.
@@ -67,10 +88,7 @@ pub(crate) fn measure(candidate: &Candidate, rig: &Rig, load: &Load) -> anyhow::
     rig.disk.settle()?;
     let (cpu, written) = count(candidate, rig)?;
     let begun = Instant::now();
-    let (gateway, requests) = (candidate.gateway, &load.requests);
-    let answered = rig
-        .loader
-        .run(gateway, requests, load.connections, load.duration)?;
+    let answered = load.send(candidate.gateway, rig)?;
     let (after, end) = rig.sinks.wait_until_quiet()?;
     candidate.wait_until_posted()?;
     rig.disk.settle()?;

@@ -17,7 +17,8 @@ pub(crate) struct Row {
     pub(crate) key: &'static str,
     pub(crate) measure: &'static str,
     must: Limit,
-    aim: Limit,
+    /// Where there is more to aim at than what must be.
+    aim: Option<Limit>,
     pub(crate) unit: &'static str,
     tolerance: Tolerance,
 }
@@ -39,6 +40,11 @@ enum Tolerance {
 }
 
 /// All measures.
+pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(&STEADY)
+}
+
+/// The measures of the comparison and of a million messages.
 pub(crate) const ROWS: [Row; 11] = [
     Row::at_least(
         "events-against-join-all",
@@ -98,6 +104,56 @@ pub(crate) const ROWS: [Row; 11] = [
     .tolerating(Tolerance::Amount(0.25)),
 ];
 
+/// The measures of how steady it is.
+pub(crate) const STEADY: [Row; 8] = [
+    Row::held(
+        "steady-hanging-deliveries",
+        "one of ten targets hangs: deliveries/s of each other",
+        Limit::AtLeast(0.95),
+    )
+    .tolerating(Tolerance::Share(0.03)),
+    Row::held(
+        "steady-hanging-p99",
+        "one of ten targets hangs: delivery p99 of each other",
+        Limit::AtMost(1.25),
+    )
+    .tolerating(Tolerance::Share(0.5)),
+    Row::held(
+        "steady-waiting-memory",
+        "a target down: more memory with all that waits, and while it drains",
+        Limit::AtMost(64.0),
+    )
+    .in_unit(" MiB")
+    .tolerating(Tolerance::Amount(16.0)),
+    Row::held(
+        "steady-drain-deliveries",
+        "it comes back: deliveries/s against fresh traffic's",
+        Limit::AtLeast(0.9),
+    ),
+    Row::held(
+        "steady-drain-p99",
+        "it comes back: delivery p99 of the others",
+        Limit::AtMost(1.25),
+    )
+    .tolerating(Tolerance::Share(0.5)),
+    Row::held(
+        "steady-busy-deliveries",
+        "5 % of answers are 503: deliveries/s",
+        Limit::AtLeast(0.9),
+    )
+    .tolerating(Tolerance::Share(0.03)),
+    Row::held(
+        "steady-limits-cpu",
+        "a rate limit and a breaker that don't bind: CPU for an event",
+        Limit::AtMost(1.03),
+    ),
+    Row::held(
+        "steady-order-events",
+        "`order_by` over 10,000 keys: events/s",
+        Limit::AtLeast(0.85),
+    ),
+];
+
 impl Limit {
     fn holds(self, value: f64) -> bool {
         match self {
@@ -115,22 +171,28 @@ impl Limit {
 }
 
 impl Row {
-    const fn at_least(key: &'static str, measure: &'static str, (must, aim): (f64, f64)) -> Self {
+    const fn held(key: &'static str, measure: &'static str, must: Limit) -> Self {
         Self {
             key,
             measure,
-            must: Limit::AtLeast(must),
-            aim: Limit::AtLeast(aim),
+            must,
+            aim: None,
             unit: "×",
             tolerance: Tolerance::Share(0.12),
         }
     }
 
+    const fn at_least(key: &'static str, measure: &'static str, (must, aim): (f64, f64)) -> Self {
+        Self {
+            aim: Some(Limit::AtLeast(aim)),
+            ..Self::held(key, measure, Limit::AtLeast(must))
+        }
+    }
+
     const fn at_most(key: &'static str, measure: &'static str, (must, aim): (f64, f64)) -> Self {
         Self {
-            must: Limit::AtMost(must),
-            aim: Limit::AtMost(aim),
-            ..Self::at_least(key, measure, (must, aim))
+            aim: Some(Limit::AtMost(aim)),
+            ..Self::held(key, measure, Limit::AtMost(must))
         }
     }
 
@@ -170,18 +232,31 @@ impl Row {
     /// As a line of a table.
     pub(crate) fn line(&self, reached: f64) -> String {
         let Self { measure, unit, .. } = self;
-        let verdict = match (self.must.holds(reached), self.aim.holds(reached)) {
+        let is_aim_reached = self.aim.is_none_or(|aim| aim.holds(reached));
+        let verdict = match (self.must.holds(reached), is_aim_reached) {
             (true, true) => "reached",
             (true, false) => "must reached",
             (false, _) => "**missed**",
         };
-        let (must, aim) = (self.must.words(unit), self.aim.words(unit));
+        let must = self.must.words(unit);
+        let aim = self.aim.map_or("—".to_owned(), |aim| aim.words(unit));
         let tolerance = match self.tolerance {
             Tolerance::Share(share) => format!("{:.0} %", share * 100.0),
             Tolerance::Amount(amount) => format!("{amount}{unit}"),
         };
         format!("| {measure} | {must} | {aim} | {reached:.2}{unit} | {verdict} | {tolerance} |")
     }
+}
+
+/// A table of those that were reached; nothing where none was.
+pub(crate) fn table(rows: &[Row], ratios: &Ratios) -> String {
+    let reached = rows.iter();
+    let reached = reached.filter_map(|row| Some(row.line(ratios.get(row.key)?) + "\n"));
+    let lines: String = reached.collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    format!("| measure | must | aim | measured | | tolerance |\n|---|---|---|---|---|---|\n{lines}")
 }
 
 /// The measures that come from the comparison.
@@ -229,7 +304,7 @@ pub(crate) fn of_million(million: &Million) -> Ratios {
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, Tolerance};
+    use super::{Limit, Row, Tolerance};
 
     #[track_caller]
     fn check(row: Row, reached: f64, expected: &str) {
@@ -272,6 +347,13 @@ mod tests {
             20.0,
             "| b | ≤ 96 MiB | ≤ 64 MiB | 20.00 MiB | reached | 16 MiB |",
         );
+    }
+
+    #[test]
+    fn a_measure_without_an_aim_is_reached_with_what_must_be() {
+        let row = Row::held("a", "a", Limit::AtLeast(0.9));
+        check(row, 0.95, "| a | ≥ 0.9× | — | 0.95× | reached | 12 % |");
+        check(row, 0.85, "| a | ≥ 0.9× | — | 0.85× | **missed** | 12 % |");
     }
 
     #[test]

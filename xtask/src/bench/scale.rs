@@ -1,7 +1,7 @@
 //! How Fanway scales: events a second and processor time for an event, by the size of a body, by
 //! targets of a route, by routes, and by messages that wait.
 
-mod waiting;
+pub(crate) mod waiting;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,6 @@
 //! How Fanway is set up for a measurement: the defaults, and what a measurement has to change.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,9 +22,13 @@ pub(crate) struct Setup {
     pub(crate) keep: Option<&'static str>,
     /// The targets' URLs.
     pub(crate) targets: Vec<String>,
+    /// What targets have beside their URL, as it stands in a config, by their index.
+    pub(crate) settings: BTreeMap<usize, String>,
     pub(crate) routes: Vec<Route>,
     /// A header that is passed on to the targets.
     pub(crate) forward: Option<&'static str>,
+    /// The steps' `order_by`.
+    pub(crate) order_by: Option<&'static str>,
 }
 
 /// A route.
@@ -51,8 +56,10 @@ impl Setup {
             sync: "always",
             keep: None,
             targets: targets.into(),
+            settings: BTreeMap::new(),
             routes: vec![Route::new("/orders", [0, 1])],
             forward: None,
+            order_by: None,
         }
     }
 
@@ -83,7 +90,9 @@ impl Setup {
         );
         // Writing into a string can't fail.
         for (index, url) in self.targets.iter().enumerate() {
-            let _ = writeln!(config, "  target_{index}: {{ url: {url} }}");
+            let settings = self.settings.get(&index);
+            let settings = settings.map_or(String::new(), |settings| format!(", {settings}"));
+            let _ = writeln!(config, "  target_{index}: {{ url: {url}{settings} }}");
         }
         config += "routes:\n";
         for (index, route) in self.routes.iter().enumerate() {
@@ -98,10 +107,13 @@ impl Setup {
     }
 
     fn step(&self, target: usize) -> String {
-        match self.forward {
-            Some(header) => format!("{{ to: target_{target}, forward: [{header}] }}"),
-            None => format!("target_{target}"),
+        let forward = self.forward.map(|header| format!(", forward: [{header}]"));
+        let order_by = self.order_by.map(|key| format!(", order_by: '{key}'"));
+        if forward.is_none() && order_by.is_none() {
+            return format!("target_{target}");
         }
+        let [forward, order_by] = [forward, order_by].map(Option::unwrap_or_default);
+        format!("{{ to: target_{target}{forward}{order_by} }}")
     }
 }
 
@@ -131,7 +143,9 @@ mod tests {
         changed.sync = "never";
         changed.keep = Some("1m");
         changed.forward = Some("x-sent");
+        changed.order_by = Some(".customer_id");
         changed.targets.push("http://127.0.0.1:3/".to_owned());
+        changed.settings.insert(2, "timeout: 1s".to_owned());
         changed.routes.push(Route::new("/orders/7", [2, 0]));
         check(&changed);
     }

@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use serde_json::Value;
 
 use super::quantiles::Quantiles;
 use crate::plain_http;
@@ -65,8 +66,28 @@ impl Sinks {
 
     /// How long what came since the last question had been on its way, for each.
     pub(crate) fn ways(&self) -> anyhow::Result<[Quantiles; 2]> {
-        Ok([self.0[0].ways()?, self.0[1].ways()?])
+        Ok([self.0[0].ways("/")?.took, self.0[1].ways("/")?.took])
     }
+
+    /// URLs of so many targets: both under many names, in turn.
+    pub(crate) fn urls_of(&self, targets: usize) -> Vec<String> {
+        let sinks = self.0.iter().cycle().take(targets).enumerate();
+        sinks
+            .map(|(target, sink)| format!("{}{target}", sink.url()))
+            .collect()
+    }
+
+    /// What came since the last question to one of [`urls_of`](Self::urls_of).
+    pub(crate) fn ways_of(&self, target: usize) -> anyhow::Result<Ways> {
+        self.0[target % 2].ways(&format!("/{target}"))
+    }
+}
+
+/// What came, and how long it had been on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ways {
+    pub(crate) count: u64,
+    pub(crate) took: Quantiles,
 }
 
 /// A sink.
@@ -77,8 +98,21 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    fn start(baselines: &Path) -> anyhow::Result<Self> {
+    /// One that answers at once.
+    pub(crate) fn start(baselines: &Path) -> anyhow::Result<Self> {
         Self::of(Command::new(baselines.join("sink")))
+    }
+
+    /// The same at an address, at which nobody listens.
+    pub(crate) fn start_at(baselines: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+        let mut command = Command::new(baselines.join("sink"));
+        command.args(["stamps".to_owned(), address.to_string()]);
+        Self::of(command)
+    }
+
+    /// One that answers each twentieth request with 503, and doesn't count it.
+    pub(crate) fn start_busy(baselines: &Path) -> anyhow::Result<Self> {
+        Self::in_mode(baselines, "busy")
     }
 
     /// One that takes everything and never answers.
@@ -104,14 +138,27 @@ impl Sink {
         format!("http://{}/", self.address)
     }
 
-    fn delivered(&self) -> anyhow::Result<u64> {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many deliveries have come.
+    pub(crate) fn delivered(&self) -> anyhow::Result<u64> {
         Ok(plain_http::get(self.address, "/")?.parse()?)
     }
 
-    fn ways(&self) -> anyhow::Result<Quantiles> {
-        let ways = plain_http::get_json(self.address, "/ways")?;
-        Quantiles::read(&ways).with_context(|| format!("a sink said {ways}"))
+    fn ways(&self, path: &str) -> anyhow::Result<Ways> {
+        let ways = plain_http::get_json(self.address, &format!("/ways{path}"))?;
+        read_ways(&ways).with_context(|| format!("a sink said {ways}"))
     }
+}
+
+fn read_ways(ways: &Value) -> Option<Ways> {
+    Some(Ways {
+        count: ways["count"].as_u64()?,
+        took: Quantiles::read(ways)?,
+    })
 }
 
 /// Starts a program that prints where it listens.

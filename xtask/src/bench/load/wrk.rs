@@ -68,6 +68,9 @@ impl Wrk {
     }
 }
 
+/// The seed of the keys' order: the same for all who are measured.
+const SEED: u32 = 5;
+
 fn script_text(requests: &Requests) -> String {
     let filler = requests.size.saturating_sub(r#"{"filler":""}"#.len());
     let mut script = format!(
@@ -76,6 +79,9 @@ fn script_text(requests: &Requests) -> String {
     );
     if let Some(paths) = requests.spread {
         script += &spread(&requests.path, paths);
+    }
+    if let Some(keys) = requests.keys {
+        script += &keyed(requests.size, keys);
     }
     script + DONE
 }
@@ -91,6 +97,23 @@ fn spread(path: &str, paths: u32) -> String {
            last = last % {paths} + 1\n  \
            return rendered[last]\n\
          end\n"
+    )
+}
+
+/// Rendered before the load begins, too.
+fn keyed(size: usize, keys: u32) -> String {
+    let filler = size.saturating_sub(r#"{"customer_id":"c00000000","filler":""}"#.len());
+    format!(
+        "local rendered = {{}}\n\
+         init = function()\n  \
+           local filler = string.rep('x', {filler})\n  \
+           local body = '{{\"customer_id\":\"c%08d\",\"filler\":\"%s\"}}'\n  \
+           for i = 1, {keys} do\n    \
+             rendered[i] = wrk.format(nil, nil, nil, string.format(body, i, filler))\n  \
+           end\n  \
+           math.randomseed({SEED})\n\
+         end\n\
+         request = function() return rendered[math.random({keys})] end\n"
     )
 }
 
@@ -148,5 +171,18 @@ mod tests {
         let script = script_text(&requests);
         assert!(script.contains("last % 10000 + 1") && script.contains("'/orders/' .. (i - 1)"));
         assert!(script.contains("string.rep('x', 87)") && script.contains("done = function"));
+    }
+
+    #[test]
+    fn bodies_have_keys_only_where_that_is_asked() {
+        let mut requests = Requests::to("/orders", 100);
+        assert!(!script_text(&requests).contains("customer_id"));
+        requests.keys = Some(10_000);
+        let script = script_text(&requests);
+        assert!(
+            script.contains("rendered[math.random(10000)]") && script.contains("done = function")
+        );
+        let empty = r#"{"customer_id":"c00000001","filler":""}"#.len();
+        assert!(script.contains(&format!("local filler = string.rep('x', {})", 100 - empty)));
     }
 }

@@ -41,11 +41,12 @@ pub(super) fn measure(rig: &Rig, effort: Effort, most: u64) -> anyhow::Result<Sc
     let candidates = [Candidate::fanway(&setup, rig)?];
     warm_up(&candidates, rig)?;
     let [fanway] = candidates;
+    let requests = Requests::to("/waiting", SIZE);
     let mut points = Vec::new();
     let mut waiting = 0;
     for step in STEPS.into_iter().filter(|step| *step <= most) {
         while waiting < step {
-            waiting += fill(&fanway, step - waiting, rig)?;
+            waiting += fill(&fanway, &requests, step - waiting, rig)?;
             say::note(format_args!("{waiting} messages wait"));
         }
         let mut samples = Vec::new();
@@ -70,14 +71,18 @@ pub(super) fn measure(rig: &Rig, effort: Effort, most: u64) -> anyhow::Result<Sc
 }
 
 /// Sends no more than `missing` messages, and tells how many were accepted.
-fn fill(fanway: &Candidate, missing: u64, rig: &Rig) -> anyhow::Result<u64> {
+pub(crate) fn fill(
+    fanway: &Candidate,
+    requests: &Requests,
+    missing: u64,
+    rig: &Rig,
+) -> anyhow::Result<u64> {
     let seconds = missing.div_ceil(RATE).min(LONGEST);
     let rate = Rate {
         per_second: u32::try_from((missing / seconds).clamp(1, RATE))?,
         duration: Duration::from_secs(seconds),
     };
-    let requests = Requests::to("/waiting", SIZE);
-    let (answered, _) = rig.loader.run_at_rate(fanway.gateway, &requests, rate)?;
+    let (answered, _) = rig.loader.run_at_rate(fanway.gateway, requests, rate)?;
     if answered.accepted == 0 {
         bail!("no message is accepted any more");
     }
