@@ -2,7 +2,6 @@
 
 use crate::bench::figures::median;
 use crate::bench::hanging::Seen;
-use crate::bench::quantiles::Micros;
 use crate::bench::ratios::Ratios;
 use crate::bench::row::{self, STEADY};
 use crate::bench::steady::Part;
@@ -73,20 +72,23 @@ pub(super) fn drain(figures: &Drain) -> String {
         ..
     } = figures;
     let [alone, beside_fresh, beside_drain] =
-        [figures.alone, figures.beside_fresh, figures.beside_drain].map(Micros::millis);
+        [figures.alone, figures.beside_fresh, figures.beside_drain].map(|others| {
+            let (delivered, accepted) = (others.delivered.millis(), others.accepted.millis());
+            format!("{delivered:.2} | {accepted:.2}")
+        });
     let (pace, p99) = (figures.pace.cell(), figures.p99.cell());
     let memory = &figures.memory;
     format!(
         "{}\n\
          {rate} requests are due in a second for two targets that are well. A third one is down, connections to it are \
          refused, until {waiting} messages wait for it; its breaker looks each second whether it is back. Its pace is held \
-         against its own with fresh traffic from 64 connections that send when they are answered. The others' p99 counts \
+         against its own with fresh traffic from 64 connections that send when they are answered. The others' delivery p99 counts \
          from when a request was sent until its head is at the target, and is held against theirs with nothing beside. \
          Memory is what is resident beyond what was before any waited, the most of all rounds: {:.0} to {:.0} MiB.\n\n\
-         | beside the others' traffic | its deliveries/s | the others' p99 ms |\n|---|---|---|\n\
-         | nothing | — | {alone:.2} |\n\
-         | fresh traffic at capacity | {fresh:.0} | {beside_fresh:.2} |\n\
-         | the drain | {drain:.0} | {beside_drain:.2} |\n\n\
+         | beside the others' traffic | its deliveries/s | the others' delivery p99 ms | accept p99 ms |\n|---|---|---|---|\n\
+         | nothing | — | {alone} |\n\
+         | fresh traffic at capacity | {fresh:.0} | {beside_fresh} |\n\
+         | the drain | {drain:.0} | {beside_drain} |\n\n\
          Ratios of the rounds: pace {pace}, p99 {p99}.\n",
         held(&figures.ratios()),
         memory.least,

@@ -51,27 +51,36 @@ pub(crate) struct Drain {
     /// Deliveries a second of the drain, beside the others' traffic.
     pub(crate) drain: f64,
     pub(crate) pace: Over,
-    /// The others' 99th percentile with nothing beside.
-    pub(crate) alone: Micros,
+    /// The others' traffic with nothing beside.
+    pub(crate) alone: Others,
     /// The same beside the target's fresh traffic at capacity.
-    pub(crate) beside_fresh: Micros,
+    pub(crate) beside_fresh: Others,
     /// The same beside the drain.
-    pub(crate) beside_drain: Micros,
-    /// Beside the drain by with nothing beside.
+    pub(crate) beside_drain: Others,
+    /// Of the others' deliveries: beside the drain by with nothing beside.
     pub(crate) p99: Over,
     /// More memory than before, while all waited and at the end of the drain, in MiB.
     pub(crate) memory: Over,
+}
+
+/// 99th percentiles of the others' traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Others {
+    /// Until a request was accepted.
+    pub(crate) accepted: Micros,
+    /// Until it was at its target.
+    pub(crate) delivered: Micros,
 }
 
 /// What one round gave.
 #[derive(Clone, Copy, Debug)]
 struct Round {
     waiting: u64,
-    alone: Micros,
+    alone: Others,
     fresh: f64,
-    beside_fresh: Micros,
+    beside_fresh: Others,
     drain: f64,
-    beside_drain: Micros,
+    beside_drain: Others,
     /// In MiB.
     memory: f64,
 }
@@ -87,10 +96,8 @@ impl Drain {
 
     fn over(rate: u32, rounds: &[Round]) -> Self {
         let of = |of: fn(&Round) -> f64| median(rounds.iter().map(of));
-        let micros = |of: fn(&Round) -> Micros| {
-            let micros = median(rounds.iter().map(|round| of(round).seconds() * 1e6));
-            Micros::new(rounded(micros).into())
-        };
+        let others =
+            |of: fn(&Round) -> Others| Others::over(&rounds.iter().map(of).collect::<Vec<_>>());
         let ratio = |of: fn(&Round) -> f64| Over::rounds(rounds.iter().map(of));
         let mut waiting: Vec<u64> = rounds.iter().map(|round| round.waiting).collect();
         waiting.sort_unstable();
@@ -100,11 +107,27 @@ impl Drain {
             fresh: of(|round| round.fresh),
             drain: of(|round| round.drain),
             pace: ratio(|round| round.drain / round.fresh),
-            alone: micros(|round| round.alone),
-            beside_fresh: micros(|round| round.beside_fresh),
-            beside_drain: micros(|round| round.beside_drain),
-            p99: ratio(|round| round.beside_drain.seconds() / round.alone.seconds()),
+            alone: others(|round| round.alone),
+            beside_fresh: others(|round| round.beside_fresh),
+            beside_drain: others(|round| round.beside_drain),
+            p99: ratio(|round| {
+                round.beside_drain.delivered.seconds() / round.alone.delivered.seconds()
+            }),
             memory: ratio(|round| round.memory),
+        }
+    }
+}
+
+impl Others {
+    /// The medians of several rounds.
+    fn over(rounds: &[Self]) -> Self {
+        let micros = |of: fn(&Self) -> Micros| {
+            let micros = median(rounds.iter().map(|round| of(round).seconds() * 1e6));
+            Micros::new(rounded(micros).into())
+        };
+        Self {
+            accepted: micros(|round| round.accepted),
+            delivered: micros(|round| round.delivered),
         }
     }
 }
@@ -196,28 +219,30 @@ impl Stand<'_> {
         Ok((round, sink))
     }
 
-    /// The 99th percentile of the others' traffic, which begins with `work` and is no shorter.
+    /// The others' traffic, which begins with `work` and is no shorter.
     fn beside<T>(
         &self,
         rate: Rate,
         work: impl FnOnce() -> anyhow::Result<T>,
-    ) -> anyhow::Result<(T, Micros)> {
+    ) -> anyhow::Result<(T, Others)> {
         let Self { rig, fanway, .. } = self;
         rig.sinks.wait_until_quiet()?;
         rig.sinks.ways()?;
         let (loader, gateway) = (&rig.loader, fanway.gateway);
-        let done = scope(|scope| {
-            let load = scope.spawn(move || {
-                let load = loader.run_at_rate(gateway, &Requests::default(), rate);
-                load.map(drop)
-            });
+        let (done, accepted) = scope(|scope| {
+            let load = scope.spawn(move || loader.run_at_rate(gateway, &Requests::default(), rate));
             let done = work();
-            load.join().expect("a load's thread doesn't panic")?;
-            done
+            let (answered, _) = load.join().expect("a load's thread doesn't panic")?;
+            Ok::<_, anyhow::Error>((done?, answered.quantiles.p99))
         })?;
         rig.sinks.wait_until_quiet()?;
         let [one, other] = rig.sinks.ways()?;
-        Ok((done, one.p99.max(other.p99)))
+        let delivered = one.p99.max(other.p99);
+        let others = Others {
+            accepted,
+            delivered,
+        };
+        Ok((done, others))
     }
 
     /// Deliveries a second of as much traffic as is answered.
@@ -331,7 +356,7 @@ mod tests {
 
     use socket2::{Domain, Socket, Type};
 
-    use super::{Drain, Micros, Place, Round, lasting};
+    use super::{Drain, Micros, Others, Place, Round, lasting};
 
     #[test]
     fn nobody_listens_at_an_address_that_is_held() {
@@ -355,13 +380,17 @@ mod tests {
 
     #[test]
     fn memory_is_the_most_of_all_rounds_and_ratios_are_medians() {
+        let others = |delivered| Others {
+            accepted: Micros::new(700),
+            delivered: Micros::new(delivered),
+        };
         let round = |drain, p99, memory| Round {
             waiting: 100_000,
-            alone: Micros::new(1_000),
+            alone: others(1_000),
             fresh: 10_000.0,
-            beside_fresh: Micros::new(2_000),
+            beside_fresh: others(2_000),
             drain,
-            beside_drain: Micros::new(p99),
+            beside_drain: others(p99),
             memory,
         };
         let rounds = [
