@@ -19,6 +19,8 @@ use super::{BODY, comparison, long, million, ratios};
 
 /// A text that is written by hand and stands in the page: what each part of an event costs.
 const BUDGET: &str = "budget.md";
+/// Another one: what is known of measures that are missed under load.
+const MISSED: &str = "steady.md";
 
 /// The page: what no run has measured yet is left out.
 pub(crate) fn page(archive: &Archive) -> anyhow::Result<String> {
@@ -82,6 +84,10 @@ impl Pages<'_> {
         }
         if parts.is_empty() {
             return Ok(parts);
+        }
+        if let Some(missed) = self.archive.text(MISSED)? {
+            // Writing into a string can't fail.
+            let _ = write!(parts, "\n{}\n", missed.trim());
         }
         Ok(format!("\n## How steady\n\n{}{parts}", steady::HEAD))
     }
@@ -241,6 +247,8 @@ mod tests {
         let kept = section("cargo xtask bench --only --steady=busy", "2 cores", busy);
         archive.keep(&Part::Busy.name(), &kept).expect("kept");
 
+        fs::write(folder.0.join("benchmarks/steady.md"), "### Why\n").expect("written");
+
         let page = page(&archive).expect("rendered");
         let expected = [
             "\n## How steady\n\n",
@@ -251,6 +259,7 @@ mod tests {
             "| `order_by` over 10,000 keys: events/s | ≥ 0.85× | — | 0.80× | **missed** | 12 % |",
             "| ordered | 16000 | 60.0 |",
             "Ratios of the rounds: 0.80 (0.50 to 2.00).",
+            "\n### Why\n",
         ];
         check(&page, &expected);
         assert!(!page.contains("### One of ten targets hangs"), "{page}");
