@@ -97,6 +97,9 @@ pub(crate) fn measure(
     waiting: u64,
     mut keep: impl FnMut(Part, &Figures) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    if parts.is_empty() {
+        return Ok(());
+    }
     let rig = rig.reading_stamps()?;
     for part in parts {
         let figures = match part {
