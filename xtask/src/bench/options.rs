@@ -44,7 +44,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PARTS", num_args = 0.., require_equals = true, value_delimiter = ',')]
     steady: Option<Vec<Part>>,
 
-    /// With --scale: the most messages that wait, unless it is said a million; ten million take a quarter of an hour and some gigabytes of disk. With --steady: as many as wait for the target that is down, unless it is said 100,000
+    /// With --scale: the most messages that wait, without it a million; ten million take a quarter of an hour and some gigabytes of disk. With --steady: how many wait for the target that is down, without it 100,000
     #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u64).range(1..))]
     waiting: Option<u64>,
 

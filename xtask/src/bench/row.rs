@@ -129,13 +129,14 @@ pub(crate) const STEADY: [Row; 8] = [
         "steady-drain-deliveries",
         "it comes back: deliveries/s against fresh traffic's",
         Limit::AtLeast(0.9),
-    ),
+    )
+    .tolerating(Tolerance::Share(0.35)),
     Row::held(
         "steady-drain-p99",
         "it comes back: delivery p99 of the others",
         Limit::AtMost(1.25),
     )
-    .tolerating(Tolerance::Share(0.5)),
+    .tolerating(Tolerance::Share(2.0)),
     Row::held(
         "steady-busy-deliveries",
         "5 % of answers are 503: deliveries/s",
