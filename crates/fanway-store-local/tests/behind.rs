@@ -34,7 +34,7 @@ const GROUP: usize = 200;
 /// What of a message waits, at least.
 const BODY: usize = 4096;
 /// What the process may take more than before, while 195 MiB of bodies wait.
-const BOUND: ByteCount = ByteCount::mib(80);
+const BOUND: ByteCount = ByteCount::mib(64);
 
 fn open(folder: &Path) -> LocalStore {
     let params = Params {
