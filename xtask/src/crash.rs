@@ -1,9 +1,10 @@
 //! `cargo xtask crash`: a gateway under load, killed with SIGKILL again and again.
 //!
 //! What must hold at the end: each request was accepted as one message, however often and by how
-//! many connections at once it was sent; what was accepted was delivered to both sinks, whole and
+//! many connections at once it was sent; what was accepted was delivered to all sinks, whole and
 //! with one key, unless it was called off; what was shown to have ended wasn't sent again; what was
-//! put off didn't come earlier; whoever asked for a callback got one. Each kill repeated no more
+//! put off didn't come earlier; whoever asked for a callback got one; one sink saw each key's
+//! requests in the order of their acceptance. Each kill repeated no more
 //! attempts than were in flight, and those whose outcomes were two ticks old at most. Journal and
 //! ledger are sound; nothing is left pending.
 //!
@@ -38,7 +39,9 @@ use moment::Moment;
 use sender::Senders;
 
 /// The sinks, which are the targets too.
-const SINKS: [&str; 2] = ["inventory", "shipping"];
+const SINKS: [&str; 3] = ["inventory", "shipping", "crm"];
+/// The number of the sink that requests come to in the order of their keys.
+const ORDERED: usize = 2;
 /// The number of the lane for callbacks, behind the sinks' own.
 const CALLBACKS: usize = SINKS.len();
 /// Attempts that may be in flight to each, and of callbacks.
@@ -208,9 +211,10 @@ targets:
 {targets}routes:
   orders:
     match: POST /orders
-    send: [{sinks}]
+    send: [{unordered}, {{ to: {ordered}, order_by: .customer }}]
     callback: {{ allow: ['http://{callbacks}'] }}
 ",
-        sinks = SINKS.join(", "),
+        unordered = SINKS[..ORDERED].join(", "),
+        ordered = SINKS[ORDERED],
     )
 }

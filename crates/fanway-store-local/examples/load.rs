@@ -1,10 +1,12 @@
 //! Load on a local store: what a record costs, what a backlog costs, and how fast it is taken.
 //!
-//! `cargo run --release -p fanway-store-local --example load -- FOLDER [mixed|waiting|reopen]`
+//! `cargo run --release -p fanway-store-local --example load -- FOLDER [mixed|waiting|reopen|behind]`
 //!
 //! `mixed` runs 64 senders for five seconds; each message is delivered to two targets. `waiting`
 //! accepts a million messages for a target whose lane takes nothing and aborts; `reopen` opens
-//! that folder again and delivers them.
+//! that folder again and delivers them. `behind` accepts a million of which the first is never
+//! delivered, and all others but each hundredth wait behind it by their order key; those are
+//! delivered.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -18,8 +20,8 @@ use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::{Lane, Store};
 use fanway_store_local::{Keep, LocalStore, Params, Syncing, Turns};
 use fanway_types::{
-    ByteCount, End, MemoryBudget, Message, MessageId, Outcome, Plan, Request, Step, Timestamp,
-    Verdict,
+    ByteCount, End, MemoryBudget, Message, MessageId, OrderKey, Outcome, Plan, Request, Step,
+    StepOrder, Terms, Timestamp, Verdict, WhenDead,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -47,7 +49,8 @@ fn main() -> Result<(), Failure> {
             "mixed" => mixed(&folder).await,
             "waiting" => waiting(&folder).await,
             "reopen" => reopen(&folder).await,
-            _ => Err("mixed, waiting or reopen?".into()),
+            "behind" => behind(&folder).await,
+            _ => Err("mixed, waiting, reopen or behind?".into()),
         }
     })
 }
@@ -78,7 +81,11 @@ fn open(folder: &Path) -> Result<LocalStore, Failure> {
     Ok(store)
 }
 
-async fn plan(store: &LocalStore, targets: &[&str]) -> Result<Arc<Plan>, Failure> {
+async fn plan(
+    store: &LocalStore,
+    targets: &[&str],
+    order: Option<StepOrder>,
+) -> Result<Arc<Plan>, Failure> {
     let mut steps = Vec::new();
     for target in targets {
         steps.push(Step {
@@ -93,7 +100,7 @@ async fn plan(store: &LocalStore, targets: &[&str]) -> Result<Arc<Plan>, Failure
             critical: true,
             forward: Vec::new(),
             forward_query: false,
-            order: None,
+            order: order.clone(),
             origin: None,
         });
     }
@@ -108,7 +115,19 @@ async fn plan(store: &LocalStore, targets: &[&str]) -> Result<Arc<Plan>, Failure
     Ok(plan)
 }
 
-fn message(plan: &Plan, rng: &mut StdRng) -> Arc<Message> {
+/// The order key that waits.
+const BLOCKED: &str = "blocked";
+
+/// The order key of a message, where there is an order: each hundredth has its own.
+fn order_key(plan: &Plan, number: u64) -> Option<OrderKey> {
+    plan.steps[0].order.as_ref()?;
+    Some(match number % 100 {
+        0 => OrderKey::of(&number.to_string()),
+        _ => OrderKey::of(BLOCKED),
+    })
+}
+
+fn message(plan: &Plan, number: u64, rng: &mut StdRng) -> Arc<Message> {
     let headers = [
         ("content-type", &b"application/json"[..]),
         ("user-agent", b"load"),
@@ -125,7 +144,13 @@ fn message(plan: &Plan, rng: &mut StdRng) -> Arc<Message> {
             body: vec![b'x'; BODY].into(),
             ..Request::default()
         },
-        terms: fanway_types::Terms::default(),
+        terms: Terms {
+            order: order_key(plan, number)
+                .map(|key| (0, key))
+                .into_iter()
+                .collect(),
+            ..Terms::default()
+        },
         reservation: None,
     })
 }
@@ -134,11 +159,10 @@ async fn send(store: LocalStore, plan: Arc<Plan>, seed: u64, left: Arc<AtomicU64
     let mut rng = StdRng::seed_from_u64(seed);
     let more = |left: u64| left.checked_sub(1);
     while Instant::now() < until
-        && left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .is_ok()
+        && let Ok(number) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
     {
-        while store.accept(vec![message(&plan, &mut rng)]).await.is_err() {
+        let message = message(&plan, number, &mut rng);
+        while store.accept(vec![Arc::clone(&message)]).await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -149,9 +173,19 @@ async fn take(lane: &mut dyn Lane, work: &mut Vec<Work>) -> Result<(), fanway_st
     poll_fn(|cx| lane.poll_take(cx, now(), WINDOW, work)).await
 }
 
+/// Delivers all but what is blocked.
 async fn deliver(mut lane: Box<dyn Lane>, done: Arc<AtomicU64>) {
+    let blocked = OrderKey::of(BLOCKED);
+    let is_blocked = |work: &Work| {
+        work.message
+            .terms
+            .order
+            .iter()
+            .any(|(_, key)| *key == blocked)
+    };
     let mut work = Vec::new();
     while take(&mut *lane, &mut work).await.is_ok() {
+        work.retain(|work| !is_blocked(work));
         for work in &work {
             let outcome = Outcome {
                 delivery: work.delivery,
@@ -186,7 +220,7 @@ async fn send_all(store: &LocalStore, plan: &Arc<Plan>, most: u64, time: Duratio
 async fn mixed(folder: &Path) -> Result<(), Failure> {
     let store = open(folder)?;
     let targets = ["stock", "shipping"];
-    let plan = plan(&store, &targets).await?;
+    let plan = plan(&store, &targets, None).await?;
     let done = Arc::new(AtomicU64::new(0));
     for target in targets {
         tokio::spawn(deliver(store.lane(&target.parse()?)?, Arc::clone(&done)));
@@ -207,7 +241,7 @@ async fn mixed(folder: &Path) -> Result<(), Failure> {
 
 async fn waiting(folder: &Path) -> Result<(), Failure> {
     let store = open(folder)?;
-    let plan = plan(&store, &["hanging"]).await?;
+    let plan = plan(&store, &["hanging"], None).await?;
     let lane = store.lane(&"hanging".parse()?)?;
     let (began, before) = (Instant::now(), Usage::now());
     let events = send_all(&store, &plan, WAITING, Duration::from_secs(3600)).await;
@@ -215,6 +249,26 @@ async fn waiting(folder: &Path) -> Result<(), Failure> {
     report("waiting", events, took, &used);
     drop(lane);
     std::process::abort();
+}
+
+async fn behind(folder: &Path) -> Result<(), Failure> {
+    let store = open(folder)?;
+    let order = StepOrder {
+        by: ".customer".to_owned(),
+        when_dead: WhenDead::Skip,
+    };
+    let plan = plan(&store, &["crm"], Some(order)).await?;
+    let done = Arc::new(AtomicU64::new(0));
+    tokio::spawn(deliver(store.lane(&"crm".parse()?)?, Arc::clone(&done)));
+    let (began, before) = (Instant::now(), Usage::now());
+    let events = send_all(&store, &plan, WAITING, Duration::from_secs(3600)).await;
+    while done.load(Ordering::Relaxed) < WAITING / 100 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (took, used) = (began.elapsed(), Usage::now().since(&before));
+    report("behind", events, took, &used);
+    store.close().await?;
+    Ok(())
 }
 
 async fn reopen(folder: &Path) -> Result<(), Failure> {

@@ -103,8 +103,10 @@ impl Inner {
         let Some(appended) = self.try_append(&messages) else {
             return Box::pin(Arc::clone(self).append_when_prepared(messages, taken));
         };
-        if appended.is_ok() {
-            taken.map(Taken::keep);
+        if appended.is_ok()
+            && let Some(taken) = taken
+        {
+            taken.keep();
         }
         Box::pin(async move { acknowledged(appended?).await })
     }
@@ -125,7 +127,9 @@ impl Inner {
             }
             prepared.await;
         };
-        taken.map(Taken::keep);
+        if let Some(taken) = taken {
+            taken.keep();
+        }
         drop((self, messages));
         acknowledged(appended).await
     }

@@ -72,6 +72,7 @@ suite!(
         other_keys_and_none_flow_on,
         what_is_to_be_attempted_again_keeps_its_turn,
         what_is_not_due_yet_keeps_its_place,
+        what_comes_next_waits_for_its_own_time,
         lines_outlive_a_crash,
         a_lane_that_comes_late_finds_the_lines,
         behind_a_dead_one_the_next_has_its_turn,

@@ -2,8 +2,10 @@
 //!
 //! - `seen` – what a sink has seen
 //! - `callbacks` – what senders were told by callbacks
+//! - `order` – what came in order
 
 mod callbacks;
+mod order;
 mod seen;
 
 use std::collections::{HashMap, HashSet};
@@ -14,11 +16,12 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use super::request::Request;
-use super::{CALLBACKS, CONCURRENCY, SINKS};
+use super::{CALLBACKS, CONCURRENCY, ORDERED, SINKS};
 use crate::lives::{Begin, Bound, Came, Kill, Lives};
 use crate::sink::Delivery;
 use crate::wrongs::Wrongs;
 use callbacks::Callbacks;
+use order::Order;
 use seen::Seen;
 
 /// By how much the system's clock may be set while something waits.
@@ -32,6 +35,7 @@ pub(crate) struct Book(Mutex<Pages>);
 struct Pages {
     lives: Lives,
     sinks: [Seen; SINKS.len()],
+    order: Order,
     callbacks: Callbacks,
     /// What each request was accepted as.
     accepted: HashMap<Request, String>,
@@ -62,6 +66,7 @@ impl Default for Book {
         let pages = Pages {
             lives: Lives::new(&[CONCURRENCY; SINKS.len() + 1]),
             sinks: <[Seen; SINKS.len()]>::default(),
+            order: Order::default(),
             callbacks: Callbacks::default(),
             accepted: HashMap::new(),
             answers: 0,
@@ -159,6 +164,9 @@ impl Book {
         if let Err(wrong) = pages.sinks[sink].arrived(request, delivery, came) {
             pages.wrong(format_args!("{name}: {wrong}"));
         }
+        if sink == ORDERED {
+            pages.arrived_in_order(request);
+        }
     }
 
     /// A sink answers an attempt.
@@ -167,6 +175,9 @@ impl Book {
         pages.lives.answering(sink);
         let life = pages.lives.now();
         pages.sinks[sink].answering(request, succeeded, life);
+        if sink == ORDERED {
+            pages.order.answering(request, succeeded);
+        }
     }
 
     /// A callback has come.
@@ -237,6 +248,18 @@ impl Pages {
     fn wrong(&mut self, words: impl Display) {
         let life = self.lives.now();
         self.wrongs.add(format_args!("life {life}: {words}"));
+    }
+
+    /// An attempt has come to where each customer's requests come in order.
+    fn arrived_in_order(&mut self, request: Request) {
+        // What a sender has given up may have been accepted at any time since.
+        if self.given_up.contains(&request) {
+            return;
+        }
+        let called_off = &self.called_off;
+        if let Err(wrong) = self.order.arrived(request, |one| called_off.contains(one)) {
+            self.wrong(wrong);
+        }
     }
 
     /// A message that has ended must not come again, and must have come where it says so.

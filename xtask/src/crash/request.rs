@@ -9,6 +9,9 @@ use bytes::Bytes;
 /// What comes before the id in a body.
 const HEAD: &str = r#"{"request":""#;
 
+/// Customers of each sender.
+const CUSTOMERS: u32 = 4;
+
 /// What a sender sends for one event, under one idempotency key, as often as it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Request {
@@ -16,6 +19,13 @@ pub(crate) struct Request {
     pub(crate) sender: u32,
     /// The sender's event.
     pub(crate) event: u32,
+}
+
+/// Whose requests are kept in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Customer {
+    sender: u32,
+    number: u32,
 }
 
 impl Request {
@@ -27,7 +37,17 @@ impl Request {
         // From 100 bytes to 8 KiB, so that small segments fill quickly.
         let spread = u64::from(self.sender + 1) * 7_919 * u64::from(self.event + 1);
         let filler = "x".repeat(usize::try_from(100 + spread % 8_000).unwrap_or(100));
-        format!(r#"{HEAD}{self}","filler":"{filler}"}}"#).into()
+        let Customer { sender, number } = self.customer();
+        format!(r#"{HEAD}{self}","customer":"{sender}-{number}","filler":"{filler}"}}"#).into()
+    }
+
+    /// Whom it is about: requests of one customer have to come in the order of their events, since
+    /// a sender sends one event after the other.
+    pub(crate) fn customer(self) -> Customer {
+        Customer {
+            sender: self.sender,
+            number: self.event % CUSTOMERS,
+        }
     }
 
     /// The request whose body this is, every byte of it.

@@ -4,6 +4,7 @@ mod backlog;
 mod counts;
 mod dead;
 mod gateway;
+mod hostile;
 mod keys;
 mod notices;
 mod ordering;

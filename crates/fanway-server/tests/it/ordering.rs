@@ -9,8 +9,13 @@ use crate::gateway::{Gateway, config, folder};
 use crate::sink::Sink;
 
 fn sections(sink: &Sink, order: &str) -> String {
+    sections_with(sink, order, "retry: { first: 1ms, attempts: 2 }")
+}
+
+/// The same, with this among the target's keys.
+fn sections_with(sink: &Sink, order: &str, more: &str) -> String {
     format!(
-        "targets: {{ crm: {{ url: 'http://{}', retry: {{ first: 1ms, attempts: 2 }} }} }}\n\
+        "targets: {{ crm: {{ url: 'http://{}', {more} }} }}\n\
          routes:\n\
          \x20 customers:\n\
          \x20   match: POST /customers\n\
@@ -68,6 +73,51 @@ async fn each_customer_s_messages_come_in_order_over_stops() {
         assert_eq!(numbers, (0..15).collect::<Vec<_>>(), "of {customer}");
     }
     assert!(sink.is_quiet());
+    gateway.stop(Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn order_is_kept_through_retries_an_open_breaker_and_a_stop() {
+    let folder = folder();
+    let mut sink = Sink::start(Some(503)).await;
+    let more = "retry: { first: 1ms, max: 1ms }, breaker: { consecutive: 8, open_for: 1h }";
+    let sections = sections_with(&sink, "skip", more);
+    let gateway = Gateway::start(config(folder.path(), &sections)).await;
+    let mut ids = Vec::new();
+    for number in 0..10 {
+        for customer in ["a", "b"] {
+            ids.push(send(&gateway, customer, number).await);
+        }
+    }
+    let is_open = |crm: &serde_json::Value| crm["breaker"] == "open" && crm["in_flight"] == 0;
+    gateway.admin_until("/api/v1/targets/crm", is_open).await;
+    gateway.stop(Duration::ZERO).await;
+    while !sink.is_quiet() {
+        let (_, number) = next(&mut sink).await;
+        assert_eq!(
+            number, 0,
+            "the first of each is tried again, and none behind it"
+        );
+    }
+
+    sink.answer_with(200);
+    let gateway = Gateway::start(config(folder.path(), &sections)).await;
+    let crm = gateway.admin("/api/v1/targets/crm").await.json();
+    assert_eq!(crm["breaker"], "open", "{crm}");
+    let target = Request::patch("/api/v1/targets/crm");
+    gateway.steer(target, r#"{"breaker": "closed"}"#).await;
+    for id in &ids {
+        assert_eq!(gateway.ended(id).await["state"], "delivered");
+    }
+    let mut seen = Vec::new();
+    while !sink.is_quiet() {
+        seen.push(next(&mut sink).await);
+    }
+    for customer in ["a", "b"] {
+        let of_one = seen.iter().filter(|(of, _)| of == customer);
+        let numbers: Vec<_> = of_one.map(|(_, number)| *number).collect();
+        assert_eq!(numbers, (0..10).collect::<Vec<_>>(), "of {customer}");
+    }
     gateway.stop(Duration::from_secs(10)).await;
 }
 

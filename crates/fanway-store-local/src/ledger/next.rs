@@ -180,10 +180,15 @@ fn read_followers(
     let mut rows = statement.query((ask.target.as_str(), key, seq, step, item, run))?;
     while most > 0 && bytes > 0 {
         let Some(row) = rows.next()? else { break };
-        if !ask.held.contains(&delivery_id(row)?) {
-            followers.push(work(connection, row, &mut bytes)?);
-            most -= 1;
+        if ask.held.contains(&delivery_id(row)?) {
+            continue;
         }
+        // Whose time hasn't come when it has its turn waits for it in the ledger, and all behind it.
+        if timestamp(row, 12)?.is_some_and(|due| due > ask.now) {
+            break;
+        }
+        followers.push(work(connection, row, &mut bytes)?);
+        most -= 1;
     }
     room.deliveries -= followers.len();
     room.bytes = ByteCount::new(bytes);

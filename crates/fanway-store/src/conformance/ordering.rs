@@ -153,6 +153,28 @@ pub async fn what_is_not_due_yet_keeps_its_place<E: Engine>() {
     rig.deliver_each(&mut lane, &[id, behind[0]]).await;
 }
 
+/// Of two that aren't to be sent before a time, the end of the first doesn't bring the second's.
+pub async fn what_comes_next_waits_for_its_own_time<E: Engine>() {
+    let (mut rig, plan) = Rig::<E>::ordered(WhenDead::Skip).await;
+    let mut lane = rig.lane("stock");
+    let mut ids = Vec::new();
+    for wait in [LATER, 2 * LATER] {
+        let due = rig.now().saturating_add(wait);
+        let scheduled = rig.of_key(&plan, "a");
+        let scheduled = with_terms(scheduled, |terms| terms.not_before = Some(due));
+        ids.push(DeliveryId::first(scheduled.id, 0));
+        rig.accept_group(vec![scheduled]).await;
+    }
+    ids.extend(rig.accept_keys(&plan, &["a"]).await);
+    rig.engine.settle().await;
+    rig.turn_clock(LATER);
+    rig.deliver_each(&mut lane, &ids[..1]).await;
+    rig.engine.settle().await;
+    assert_waits(&mut lane, rig.now());
+    rig.turn_clock(LATER);
+    rig.deliver_each(&mut lane, &ids[1..]).await;
+}
+
 /// After a crash each key goes on where it was, what came in before and since.
 pub async fn lines_outlive_a_crash<E: Engine>() {
     let (mut rig, plan) = Rig::<E>::ordered(WhenDead::Skip).await;

@@ -27,7 +27,8 @@ use crate::{FailureKind, Sent};
 
 pub(super) use head::Head;
 
-/// The longest head of an answer, and the most that is buffered of a body, in bytes.
+/// The longest head of an answer, and of all answers on the way to it together, and the most that is
+/// buffered of a body, in bytes.
 const LIMIT: usize = 64 << 10;
 
 /// One connection, for one exchange at a time.
@@ -35,6 +36,8 @@ pub(super) struct Connection {
     socket: Socket,
     /// What was read, and isn't used yet.
     read: Buffer,
+    /// How long the answers on the way were that this exchange has passed over, in bytes.
+    passed_over: usize,
     /// Whether an exchange was over cleanly, so that another can follow.
     is_idle: bool,
     /// Its place among the process' connections; given up after the socket is closed.
@@ -84,12 +87,15 @@ impl<'m> Outgoing<'m> {
         Failure { kind, sent, detail }
     }
 
-    /// The failure where the connection has ended, by this error.
-    fn broken(&self, error: Option<io::Error>) -> Failure {
+    /// The failure where the connection has ended, by this error, after such a beginning of a head.
+    fn broken(&self, error: Option<io::Error>, head: &[u8]) -> Failure {
         let detail = match (&self.state, error) {
             (Sending::Failed(error), _) => describe(error),
             (_, Some(error)) => describe(&error),
-            (_, None) => "it closed the connection before it answered".to_owned(),
+            (_, None) if head.is_empty() => {
+                "it closed the connection before it answered".to_owned()
+            }
+            (_, None) => "it closed the connection within the answer's head".to_owned(),
         };
         self.failure(FailureKind::Io, detail)
     }
@@ -117,6 +123,7 @@ impl Connection {
         Self {
             socket,
             read: Buffer::new(LIMIT),
+            passed_over: 0,
             is_idle: false,
             _slot: slot,
         }
@@ -132,6 +139,7 @@ impl Connection {
     pub(super) async fn exchange(&mut self, request: &mut Outgoing<'_>) -> Result<Head, Failure> {
         let was_idle = std::mem::replace(&mut self.is_idle, false);
         let mut is_looked_at = !was_idle;
+        self.passed_over = 0;
         poll_fn(|cx| {
             if !is_looked_at {
                 is_looked_at = true;
@@ -204,6 +212,14 @@ impl Connection {
                         if head.is_final() {
                             return Poll::Ready(Ok(head));
                         }
+                        self.passed_over += length;
+                        if self.passed_over > LIMIT {
+                            // Who does nothing else would keep a core busy until time is up.
+                            let detail = "it answers on the way without end".to_owned();
+                            return Poll::Ready(
+                                Err(request.failure(FailureKind::Protocol, detail)),
+                            );
+                        }
                         continue;
                     }
                     Ok(None) => self.read.note_seen(),
@@ -219,7 +235,10 @@ impl Connection {
             }
             match ready!(self.read.poll_fill(&mut self.socket, cx)) {
                 Ok(1..) => {}
-                end => return Poll::Ready(Err(request.broken(end.err()))),
+                end => {
+                    let failure = request.broken(end.err(), self.read.bytes());
+                    return Poll::Ready(Err(failure));
+                }
             }
         }
     }

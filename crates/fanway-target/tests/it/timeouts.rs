@@ -121,7 +121,7 @@ async fn a_crawling_body_is_cut_off_and_the_answer_stands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_answers_on_the_way_does_not_hold_time_up() {
+async fn a_flood_of_answers_on_the_way_is_cut_off_before_time_is_up() {
     let _time = StandingTime::new();
     let peer = Peer::bind().await;
     let (_target, running, mut taken) = begun(peer.params(), &peer).await;
@@ -129,10 +129,25 @@ async fn a_flood_of_answers_on_the_way_does_not_hold_time_up() {
         let hints = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000);
         while taken.0.write_all(hints.as_bytes()).await.is_ok() {}
     });
-    advance(FIRST_BYTE).await;
+    let answer = running.await.expect("an answer");
+    expect_failure(&answer, FailureKind::Protocol, Sent::Maybe);
+    flood.await.expect("the flood ended with the connection");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_on_the_way_do_not_hold_time_up() {
+    let _time = StandingTime::new();
+    let peer = Peer::bind().await;
+    let (_target, running, mut taken) = begun(peer.params(), &peer).await;
+    for _ in 0..10 {
+        settle().await;
+        assert!(!running.is_finished());
+        taken.write("HTTP/1.1 102 Processing\r\n\r\n").await;
+        advance(FIRST_BYTE / 10).await;
+    }
     let answer = running.await.expect("an answer");
     expect_failure(&answer, FailureKind::FirstByteTimeout, Sent::Maybe);
-    flood.await.expect("the flood ended with the connection");
+    taken.closed().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,8 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::{Value, json};
 
 use super::Book;
-use crate::crash::SINKS;
 use crate::crash::request::Request;
+use crate::crash::{ORDERED, SINKS};
 use crate::lives::Bound;
 use crate::sink::Delivery;
 
@@ -56,7 +56,7 @@ fn call_back(book: &Book, key: &str, state: &str) {
 }
 
 /// A message whose deliveries stand so, at each sink.
-fn document(state: &str, deliveries: [&str; 2]) -> Value {
+fn document(state: &str, deliveries: [&str; SINKS.len()]) -> Value {
     let deliveries = SINKS.iter().zip(deliveries);
     let deliveries = deliveries.map(|(target, state)| json!({"target": target, "state": state}));
     json!({"state": state, "deliveries": deliveries.collect::<Vec<_>>()})
@@ -146,7 +146,7 @@ fn what_was_shown_to_have_ended_must_not_come_again() {
     let book = Book::default();
     accept(&book, REQUEST);
     deliver(&book, REQUEST);
-    book.shown(REQUEST, &document("delivered", ["delivered"; 2]));
+    book.shown(REQUEST, &document("delivered", ["delivered"; SINKS.len()]));
     check(&book, "");
     kill(&book);
     arrive(&book, REQUEST, 0, "a", 1);
@@ -161,7 +161,7 @@ fn what_isnt_delivered_must_not_be_shown_so() {
     let book = Book::default();
     arrive(&book, REQUEST, 0, "a", 1);
     book.answering(0, REQUEST, true);
-    book.shown(REQUEST, &document("delivered", ["delivered"; 2]));
+    book.shown(REQUEST, &document("delivered", ["delivered"; SINKS.len()]));
     check(&book, "0-1 is shown as delivered to shipping");
 }
 
@@ -179,13 +179,13 @@ fn what_was_called_off_need_not_be_delivered() {
 fn only_what_was_called_off_is_cancelled() {
     let book = Book::default();
     accept(&book, REQUEST);
-    book.shown(REQUEST, &document("cancelled", ["cancelled"; 2]));
+    book.shown(REQUEST, &document("cancelled", ["cancelled"; SINKS.len()]));
     check(&book, "0-1 is shown as cancelled to inventory");
 }
 
 #[test]
 fn only_a_kill_makes_a_success_one_that_may_have_been() {
-    let cancelled = document("cancelled", ["cancelled"; 2]);
+    let cancelled = document("cancelled", ["cancelled"; SINKS.len()]);
     let book = Book::default();
     accept(&book, REQUEST);
     deliver(&book, REQUEST);
@@ -198,6 +198,25 @@ fn only_a_kill_makes_a_success_one_that_may_have_been() {
     book.calling_off(REQUEST);
     book.shown(REQUEST, &cancelled);
     check(&book, "which took it in life Some(0)");
+}
+
+#[test]
+fn what_comes_out_of_order_is_wrong() {
+    let later = Request {
+        sender: 0,
+        event: 9,
+    };
+    let book = Book::default();
+    arrive(&book, TELLING, ORDERED, "a", 1);
+    book.answering(ORDERED, TELLING, false);
+    arrive(&book, later, ORDERED, "b", 1);
+    check(&book, "0-9 came before 0-5 had ended");
+    let book = Book::default();
+    book.given_up(later);
+    arrive(&book, later, ORDERED, "b", 1);
+    arrive(&book, TELLING, ORDERED, "a", 1);
+    let wrongs = book.total(Bound::Order).wrongs.words.join("\n");
+    assert!(!wrongs.contains("0-9"), "{wrongs}");
 }
 
 #[test]
