@@ -1,9 +1,10 @@
-//! Whether a lane may make an attempt, and what follows from one that is over.
+//! Whether a lane may make an attempt; what follows from one that is over is in `judging`.
 //!
 //! It brings the policy's parts together: the breaker with the watch over our credentials, the
 //! time that a target asks for and the pace that it says it bears, the limits, the schedule of
 //! retries; and over them what an operator has set. It makes no attempts itself, and calls no store.
 
+mod judging;
 mod limits;
 mod trouble;
 
@@ -12,23 +13,22 @@ use std::time::Duration;
 use fanway_policy::breaker::{self, Breaker, Permit, Sign, State};
 use fanway_policy::concurrency::Concurrency;
 use fanway_policy::credentials;
-use fanway_policy::exchange::{Class, Exchange, Rules};
+use fanway_policy::exchange::Rules;
 use fanway_policy::pace::{Opening, Pace};
-use fanway_policy::quota::Quota;
 use fanway_policy::rate::{self, Token};
-use fanway_policy::retry::{self, Decision, Failure, Used};
+use fanway_policy::retry;
 use fanway_store::change::{Control, Force, PauseCause};
 use fanway_store::trouble::Trouble;
-use fanway_types::{AgainCause, DeadReason, End, HeldBy, Timestamp};
+use fanway_types::{HeldBy, Timestamp};
 use rand::rngs::StdRng;
 use tokio::time::Instant;
 
-use limits::{Bearing, Limits, Over};
+pub(super) use judging::{Attempt, Judgement, Next};
+use limits::Limits;
 use trouble::Known;
 pub(super) use trouble::kept_cause;
 
 use crate::handle;
-use crate::metrics::AttemptEnd;
 
 /// A moment by both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -37,39 +37,6 @@ pub(super) struct Now {
     pub(super) wall: Timestamp,
     /// The monotonic one's.
     pub(super) steady: Instant,
-}
-
-/// An attempt that is over.
-#[derive(Debug)]
-pub(super) struct Attempt<'a> {
-    pub(super) exchange: Exchange<'a>,
-    /// What the target has said of its limits.
-    pub(super) told: Option<Quota>,
-    /// When it began.
-    pub(super) began: Instant,
-    /// Whether it says nothing of the target as a whole, only of an endpoint that is left out now.
-    pub(super) is_set_aside: bool,
-    pub(super) took: Duration,
-    /// With it so many were in flight.
-    pub(super) in_flight: usize,
-    /// What its delivery had used up before it.
-    pub(super) before: Used,
-}
-
-/// What follows from an attempt for its delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Judgement {
-    pub(super) next: Next,
-    /// What the delivery has used up.
-    pub(super) used: Used,
-    /// How metrics count the attempt.
-    pub(super) attempt: AttemptEnd,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    End(End),
-    Again { wait: Duration, cause: AgainCause },
 }
 
 /// The right to make one attempt. It has to come back, by [`Gate::judge`] or [`Gate::hand_back`].
@@ -353,204 +320,8 @@ impl Gate {
     fn pushed_back_until(&self, now: Instant) -> Option<Instant> {
         self.pushback.until.filter(|until| *until > now)
     }
-
-    /// Decides what follows from an attempt, for its delivery and for those after it.
-    pub(super) fn judge(&mut self, attempt: &Attempt<'_>, pass: Pass, now: Now) -> Judgement {
-        let is_current = pass.config == self.config;
-        let class = self.classify(&attempt.exchange, is_current, now.wall);
-        self.learn_pace(attempt, is_current, now.steady);
-        if !matches!(class, Class::Pushback { .. }) {
-            self.pushback.in_a_row = 0;
-        }
-        if is_current && !attempt.is_set_aside {
-            let over = Over {
-                began: attempt.began,
-                took: attempt.took,
-                in_flight: attempt.in_flight,
-            };
-            self.limits.observe(over, bearing(&class), now.steady);
-        }
-        let Pass {
-            permit, is_forced, ..
-        } = pass;
-        let is_probe = !is_forced && permit.as_ref().is_some_and(Permit::is_probe);
-        let sign = match class {
-            _ if !is_current || attempt.is_set_aside => Sign::Nothing,
-            // Whatever follows for its delivery.
-            Class::Final if attempt.exchange.is_silence() => Sign::Ill,
-            Class::Success | Class::Final => Sign::Well,
-            Class::Transient { .. } => Sign::Ill,
-            Class::CredentialsRefused => Sign::CredentialsRefused,
-            Class::Pushback { .. } | Class::Gone => Sign::Nothing,
-        };
-        self.learn(permit, sign, attempt.took, now.steady);
-        match class {
-            Class::Success => counted(attempt, End::Delivered, AttemptEnd::Delivered),
-            Class::Final => {
-                let end = End::Dead(DeadReason::Refused);
-                counted(attempt, end, AttemptEnd::Refused)
-            }
-            Class::Pushback { asked } => {
-                let reset = attempt
-                    .told
-                    .map(|quota| now.wall.saturating_add(quota.reset));
-                self.push_back(attempt, asked.or(reset), now)
-            }
-            Class::Gone => self.disable(attempt, is_current),
-            Class::CredentialsRefused if is_forced => Judgement {
-                attempt: AttemptEnd::Credentials,
-                ..self.retry(attempt, None, now.wall)
-            },
-            Class::CredentialsRefused => self.probe_again(attempt, AttemptEnd::Credentials, now),
-            Class::Transient { .. } if is_probe => {
-                self.probe_again(attempt, AttemptEnd::Failed, now)
-            }
-            Class::Transient { asked } => self.retry(attempt, asked, now.wall),
-        }
-    }
-
-    fn classify(&mut self, exchange: &Exchange<'_>, is_current: bool, now: Timestamp) -> Class {
-        if let Exchange::Answered { status, .. } = exchange {
-            let status = &self.answers.as_to_credentials(*status);
-            let refused = if is_current {
-                let is_suspected = self.breaker.cause() == Some(breaker::Cause::Credentials);
-                self.credentials.observe(*status, is_suspected)
-            } else {
-                let Earlier {
-                    credentials,
-                    is_suspected,
-                } = &mut self.earlier;
-                credentials.observe(*status, *is_suspected)
-            };
-            if refused {
-                return Class::CredentialsRefused;
-            }
-        }
-        exchange.classify(&self.answers, now)
-    }
-
-    /// Learns what the target says of its limits. A `Retry-After` of the same answer wins
-    /// (draft-ietf-httpapi-ratelimit-headers-09).
-    fn learn_pace(&mut self, attempt: &Attempt<'_>, is_current: bool, now: Instant) {
-        let is_overruled = matches!(
-            attempt.exchange,
-            Exchange::Answered {
-                status: 429,
-                retry_after: Some(_),
-                ..
-            }
-        );
-        let told = attempt.told.filter(|_| is_current && !is_overruled);
-        let longest = self.retry.max_pause;
-        self.pace.end(told, longest, now.into_std());
-    }
-
-    /// Pauses the target, which wants nothing any more; the delivery waits with the others.
-    fn disable(&mut self, attempt: &Attempt<'_>, is_current: bool) -> Judgement {
-        if is_current {
-            self.pause.get_or_insert(PauseCause::Gone);
-        }
-        Judgement {
-            next: Next::Again {
-                wait: Duration::ZERO,
-                cause: AgainCause::Pushback,
-            },
-            used: attempt.before,
-            attempt: AttemptEnd::Gone,
-        }
-    }
-
-    fn retry(
-        &mut self,
-        attempt: &Attempt<'_>,
-        asked: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Judgement {
-        let failure = Failure {
-            before: attempt.before,
-            took: attempt.took,
-            asked,
-        };
-        let (next, used) = match self.retry.next(&failure, now, &mut self.rng) {
-            Decision::Again { wait, used } => {
-                let cause = AgainCause::Failed;
-                (Next::Again { wait, cause }, used)
-            }
-            Decision::GiveUp { used } => (Next::End(End::Dead(DeadReason::Exhausted)), used),
-        };
-        Judgement {
-            next,
-            used,
-            attempt: AttemptEnd::Failed,
-        }
-    }
-
-    /// Leaves the target alone for a time, and the delivery with it.
-    fn push_back(
-        &mut self,
-        attempt: &Attempt<'_>,
-        asked: Option<Timestamp>,
-        now: Now,
-    ) -> Judgement {
-        // Attempts that were in flight when the time began are part of the same request.
-        let before = self.pushback.until;
-        let is_new = before.is_none_or(|until| attempt.began >= until);
-        if is_new {
-            self.pushback.in_a_row = self.pushback.in_a_row.saturating_add(1);
-        }
-        let pause = self.retry.pause(asked, self.pushback.in_a_row, now.wall);
-        let until = (now.steady + pause).max(before.unwrap_or(now.steady));
-        self.pushback.until = Some(until);
-        self.limits.ramp_up(until);
-        self.has_news = true;
-        Judgement {
-            next: Next::Again {
-                wait: until - now.steady,
-                cause: AgainCause::Pushback,
-            },
-            used: attempt.before,
-            attempt: AttemptEnd::Pushback,
-        }
-    }
-
-    /// Nothing of the delivery is used up; it waits until the next probe, behind the others.
-    fn probe_again(&self, attempt: &Attempt<'_>, end: AttemptEnd, now: Now) -> Judgement {
-        let until = self.breaker_opens_at();
-        let until = until.max(self.pushed_back_until(now.steady));
-        let until = until.unwrap_or(now.steady);
-        Judgement {
-            next: Next::Again {
-                wait: until - now.steady,
-                cause: AgainCause::Probe,
-            },
-            used: attempt.before,
-            attempt: end,
-        }
-    }
 }
 
 fn cause_of(control: &Control) -> Option<PauseCause> {
     control.pause.as_ref().map(|pause| pause.cause)
-}
-
-/// What an answer says of how much the target bears.
-fn bearing(class: &Class) -> Bearing {
-    match class {
-        Class::Success | Class::Final => Bearing::Well,
-        Class::Transient { .. } | Class::Pushback { .. } => Bearing::Ill,
-        Class::CredentialsRefused | Class::Gone => Bearing::Nothing,
-    }
-}
-
-/// The end of a delivery by an attempt that counts.
-fn counted(attempt: &Attempt<'_>, end: End, metric: AttemptEnd) -> Judgement {
-    let before = attempt.before;
-    Judgement {
-        next: Next::End(end),
-        used: Used {
-            attempts: before.attempts.saturating_add(1),
-            time: before.time.saturating_add(attempt.took),
-        },
-        attempt: metric,
-    }
 }
