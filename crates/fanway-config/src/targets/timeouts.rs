@@ -13,7 +13,8 @@ use crate::yaml::{Entry, Value};
 pub struct Timeouts {
     /// Until there is a connection, TLS included.
     pub connect: Duration,
-    /// Until the answer's head is there, counted from the attempt's start.
+    /// Until the answer's head is there, counted from when there is a connection, and from the last
+    /// 64 KiB that the target has taken of a long body.
     pub first_byte: Duration,
     /// Until the answer has been read.
     pub whole: Duration,
@@ -37,7 +38,7 @@ pub(crate) static SECTION: Section = Section {
             name: "first_byte",
             kind: Kind::Duration(Least::AboveZero),
             default: Default::Depends("`whole`"),
-            about: "Until the answer's head is there, counted from the attempt's start.",
+            about: "Until the answer's head is there, counted from when there is a connection, and from the last 64 KiB that the target has taken of a long body.",
         },
         Key {
             name: "whole",
