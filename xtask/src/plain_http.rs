@@ -76,8 +76,21 @@ pub(crate) fn get_json(server: SocketAddr, path: &str) -> anyhow::Result<Value> 
 
 /// A figure without labels from `/metrics`.
 pub(crate) fn figure(admin: SocketAddr, name: &str) -> anyhow::Result<f64> {
+    let [figure] = figures(admin, [name])?;
+    Ok(figure)
+}
+
+/// Several such figures, of one moment.
+pub(crate) fn figures<const N: usize>(
+    admin: SocketAddr,
+    names: [&str; N],
+) -> anyhow::Result<[f64; N]> {
     let metrics = get(admin, "/metrics")?;
-    read_figure(&metrics, name).with_context(|| format!("no metric {name}"))
+    let mut figures = [0.0; N];
+    for (figure, name) in figures.iter_mut().zip(names) {
+        *figure = read_figure(&metrics, name).with_context(|| format!("no metric {name}"))?;
+    }
+    Ok(figures)
 }
 
 fn read_figure(metrics: &str, name: &str) -> Option<f64> {

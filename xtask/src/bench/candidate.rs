@@ -65,7 +65,7 @@ pub(crate) struct Candidate {
     /// Its processes.
     pub(crate) processes: Vec<u32>,
     /// Where Fanway is asked how far it is.
-    admin: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
     _running: Running,
 }
 

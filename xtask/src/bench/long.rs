@@ -54,8 +54,13 @@ impl Moment {
     /// Whose it is: what stood still for at least half of the time explains it.
     pub(crate) fn whose(&self) -> &'static str {
         let explains = |probe: Micros| probe.get() * 2 >= self.accepted.get();
-        let Meanwhile { hiccups, disk, .. } = self.meanwhile;
-        match (explains(hiccups), explains(disk)) {
+        let Meanwhile {
+            hiccups,
+            disk,
+            syncs,
+            ..
+        } = self.meanwhile;
+        match (explains(hiccups), explains(disk) || explains(syncs)) {
             (true, true) => "the machine's and the disk's",
             (true, false) => "the machine's",
             (false, true) => "the disk's",
@@ -80,7 +85,8 @@ pub(crate) fn measure(rig: &Rig, minutes: u32, effort: Effort) -> anyhow::Result
         "{minutes} minutes at {} requests a second",
         rate.per_second
     ));
-    let probes = Probes::start(&rig.folder)?;
+    let admin = fanway.admin.context("only Fanway has a journal")?;
+    let probes = Probes::start(&rig.folder, admin)?;
     let begun = clock();
     let requests = Requests::default();
     let (answered, report) = rig.loader.run_at_rate(fanway.gateway, &requests, rate)?;
@@ -135,6 +141,7 @@ mod tests {
         let noted = Noted {
             hiccups: vec![wait(12_001, 20), wait(12_030, 25), wait(17_001, 4)],
             disk: vec![wait(15_010, 25), wait(17_001, 4)],
+            synced: Vec::new(),
         };
         let begun = Duration::from_secs(10);
         let moments = moments(&report, begun, &noted).expect("they are told");

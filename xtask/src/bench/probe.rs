@@ -1,10 +1,13 @@
-//! What the machine and its disk did meanwhile: two threads that note when either stood still.
+//! What the machine and its disk did meanwhile: threads that note when either stood still.
 //!
 //! A hiccup meter sleeps a millisecond at a time and notes by how much it overslept: that much
 //! anybody on this machine may have had to wait for a processor. A disk probe writes 4 KiB and
-//! syncs them, twenty times a second, in the folder that the gateway keeps its data in.
+//! syncs them, twenty times a second, in the folder that the gateway keeps its data in. As often the
+//! gateway is asked what its journal's syncs took: a disk that is slow for a second delays a hundred
+//! of them, of which the probe sees a few.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,11 +19,12 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::quantiles::{Micros, Quantiles};
+use crate::plain_http::figures;
 
 /// How long the hiccup meter sleeps.
 const NAP: Duration = Duration::from_millis(1);
-/// How often the disk is probed.
-const WRITE: Duration = Duration::from_millis(50);
+/// How often the disk is probed, and the gateway asked.
+const LOOK: Duration = Duration::from_millis(50);
 /// Bytes of a write.
 const PAGE: [u8; 4096] = [1; 4096];
 
@@ -48,6 +52,15 @@ impl Wait {
     }
 }
 
+/// What the journal had synced by a moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Synced {
+    /// By the clock of [`clock`].
+    pub(crate) at: Duration,
+    pub(crate) syncs: f64,
+    pub(crate) seconds: f64,
+}
+
 /// What the probes noted while a request waited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Meanwhile {
@@ -57,6 +70,9 @@ pub(crate) struct Meanwhile {
     pub(crate) hiccups: Micros,
     /// The longest write with its sync.
     pub(crate) disk: Micros,
+    /// What the journal's syncs took beyond what as many take in the mean of the whole run, and no
+    /// more than the request waited.
+    pub(crate) syncs: Micros,
 }
 
 /// The time since the machine started: the sender reads the same clock.
@@ -75,6 +91,7 @@ pub(crate) struct Probes {
     stop: Arc<AtomicBool>,
     hiccups: JoinHandle<Vec<Wait>>,
     disk: JoinHandle<std::io::Result<Vec<Wait>>>,
+    synced: JoinHandle<anyhow::Result<Vec<Synced>>>,
 }
 
 /// What they noted.
@@ -84,20 +101,23 @@ pub(crate) struct Noted {
     pub(crate) hiccups: Vec<Wait>,
     /// Writes with their syncs.
     pub(crate) disk: Vec<Wait>,
+    /// What the journal had synced, from the first look to the last.
+    pub(crate) synced: Vec<Synced>,
 }
 
 impl Probes {
-    /// Starts them; the disk's on a file in `folder`.
-    pub(crate) fn start(folder: &Path) -> anyhow::Result<Self> {
+    /// Starts them; the disk's on a file in `folder`, the journal's by the gateway's admin API.
+    pub(crate) fn start(folder: &Path, admin: SocketAddr) -> anyhow::Result<Self> {
         let file = File::create(folder.join("disk-probe"))?;
         file.write_all_at(&PAGE, 0)?;
         file.sync_all()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let (meter, prober) = (Arc::clone(&stop), Arc::clone(&stop));
+        let [meter, prober, asker] = [(); 3].map(|()| Arc::clone(&stop));
         Ok(Self {
             stop,
             hiccups: thread::spawn(move || nap(&meter)),
             disk: thread::spawn(move || write(&file, &prober)),
+            synced: thread::spawn(move || ask(admin, &asker)),
         })
     }
 
@@ -107,6 +127,7 @@ impl Probes {
         Ok(Noted {
             hiccups: self.hiccups.join().expect("the meter doesn't panic"),
             disk: self.disk.join().expect("the probe doesn't panic")?,
+            synced: self.synced.join().expect("who asks doesn't panic")?,
         })
     }
 }
@@ -130,9 +151,21 @@ fn write(file: &File, stop: &AtomicBool) -> std::io::Result<Vec<Wait>> {
         file.sync_data()?;
         let took = clock() - begun;
         waits.push(Wait { begun, took });
-        sleep(WRITE.saturating_sub(took));
+        sleep(LOOK.saturating_sub(took));
     }
     Ok(waits)
+}
+
+fn ask(admin: SocketAddr, stop: &AtomicBool) -> anyhow::Result<Vec<Synced>> {
+    let names = ["count", "sum"].map(|part| format!("fanway_journal_sync_seconds_{part}"));
+    let mut looks = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let at = clock();
+        let [syncs, seconds] = figures(admin, names.each_ref().map(String::as_str))?;
+        looks.push(Synced { at, syncs, seconds });
+        sleep(LOOK.saturating_sub(clock().saturating_sub(at)));
+    }
+    Ok(looks)
 }
 
 impl Noted {
@@ -143,7 +176,21 @@ impl Noted {
             hiccup: longest(&self.hiccups, request),
             hiccups: shared.sum::<Duration>().into(),
             disk: longest(&self.disk, request),
+            syncs: self.beyond_the_mean(request).min(request.took).into(),
         }
+    }
+
+    /// What the journal's syncs took during a request beyond what as many take in the mean.
+    fn beyond_the_mean(&self, request: Wait) -> Duration {
+        let (Some(first), Some(last)) = (self.synced.first(), self.synced.last()) else {
+            return Duration::ZERO;
+        };
+        let before = self.synced.iter().rfind(|look| look.at <= request.begun);
+        let behind = self.synced.iter().find(|look| look.at >= request.end());
+        let (before, behind) = (before.unwrap_or(first), behind.unwrap_or(last));
+        let mean = (last.seconds - first.seconds) / (last.syncs - first.syncs).max(1.0);
+        let usual = (behind.syncs - before.syncs) * mean;
+        Duration::from_secs_f64((behind.seconds - before.seconds - usual).max(0.0))
     }
 
     /// Quantiles of both over the whole time.
@@ -177,7 +224,7 @@ fn quantiles(waits: &[Wait]) -> Quantiles {
 mod tests {
     use std::time::Duration;
 
-    use super::{Meanwhile, Micros, Noted, Wait};
+    use super::{Meanwhile, Micros, Noted, Synced, Wait};
 
     fn wait(begun: u64, took: u64) -> Wait {
         Wait {
@@ -191,20 +238,46 @@ mod tests {
         let noted = Noted {
             hiccups: vec![wait(90, 5), wait(105, 2), wait(108, 15), wait(125, 50)],
             disk: vec![wait(50, 1), wait(200, 30)],
+            synced: Vec::new(),
         };
         let expected = Meanwhile {
             hiccup: Micros::new(15_000),
             hiccups: Micros::new(2_000 + 12_000),
-            disk: Micros::new(0),
+            ..Meanwhile::default()
         };
         assert_eq!(noted.during(wait(100, 20)), expected);
+    }
+
+    #[test]
+    fn slow_syncs_count_as_far_as_they_are_slower_than_the_mean() {
+        let look = |at, syncs, seconds| Synced {
+            at: Duration::from_millis(at),
+            syncs,
+            seconds,
+        };
+        let noted = Noted {
+            synced: vec![
+                look(0, 0.0, 0.0),
+                look(1000, 1000.0, 0.5),
+                look(1100, 1010.0, 0.595),
+                look(2000, 2000.0, 1.0),
+            ],
+            ..Noted::default()
+        };
+        // Of the mean, half a millisecond, ten take 5 ms; these took 95.
+        assert_eq!(
+            noted.during(wait(1020, 80)).syncs,
+            Micros::new(90_000 - 10_000)
+        );
+        assert_eq!(noted.during(wait(1000, 100)).syncs, Micros::new(90_000));
+        assert_eq!(noted.during(wait(0, 1000)).syncs, Micros::new(0));
     }
 
     #[test]
     fn quantiles_are_of_all_that_was_noted() {
         let noted = Noted {
             hiccups: (1..=1000).map(|took| wait(0, took)).collect(),
-            disk: Vec::new(),
+            ..Noted::default()
         };
         let (hiccups, disk) = noted.quantiles();
         assert_eq!(hiccups.p50, Micros::new(500_000));
