@@ -36,22 +36,23 @@ test("a message is sent, followed and delivered", async () => {
   assert.equal(request.headers["content-type"], "application/json");
 });
 
-test("a request whose answers are lost makes one message", async () => {
+test("a request whose answers are lost makes one message", async (t) => {
   const wire = await Wire.to(gateway.address);
+  t.after(() => wire.stop());
   wire.loseAnswers = 2;
   const fanway = new Fanway(wire.url, { retry });
   const sent = await fanway.send("/orders", { id: 8 });
   assert.equal(sent.replayed, true);
-  assert.equal(wire.requests.match(/^POST \/orders /gm).length, 3);
+  assert.equal(wire.requests.match(/POST \/orders /g).length, 3);
   const again = await fanway.send("/orders", { id: 8 }, { idempotencyKey: sent.idempotencyKey });
   assert.equal(again.id, sent.id);
   const other = fanway.send("/orders", { id: 9 }, { idempotencyKey: sent.idempotencyKey });
   await assert.rejects(other, (error) => error.code === "idempotency_key_reused");
-  wire.stop();
 });
 
-test("a stream that breaks is taken up where it broke", async () => {
+test("a stream that breaks is taken up where it broke", async (t) => {
   const wire = await Wire.to(gateway.address);
+  t.after(() => wire.stop());
   const fanway = new Fanway(wire.url, { retry });
   const { id } = await fanway.send("/orders", {}, { notBefore: "1h" });
   const states = [];
@@ -66,7 +67,6 @@ test("a stream that breaks is taken up where it broke", async () => {
   const asked = wire.requests.split("GET /fanway/messages/").slice(1);
   assert.doesNotMatch(asked[0], /last-event-id/i);
   assert.match(asked[1], /last-event-id: [0-9a-f]{16}\r\n/i);
-  wire.stop();
 });
 
 test("a message is called off before it is sent, and not afterwards", async () => {
