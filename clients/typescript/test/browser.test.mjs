@@ -137,6 +137,10 @@ test("a page follows by the browser's own EventSource", { skip }, () => {
   assert.equal(told.eventSource, "delivered");
 });
 
+test("the example page sends an order and tells what became of it", { skip }, () => {
+  assert.match(told.example, /^Your order msg_\w{26} is delivered\.$/);
+});
+
 test("a gateway that doesn't know the page's origin gets nothing of it", { skip }, () => {
   assert.equal(told.foreign, "FanwayUnreachable");
   assert.deepEqual(refusing.target.requests, []);

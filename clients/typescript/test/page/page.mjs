@@ -25,6 +25,7 @@ async function all() {
     refused: { name: refused.name, status: refused.status, code: refused.code },
     cancelled: (await fanway.cancel(later.id)).state,
     eventSource: await followed(`${gateways.get("allowing")}${sent.status}/events`),
+    example: await example(gateways.get("allowing")),
     foreign: (await failure(foreign.send("/orders", {}))).name,
   };
 }
@@ -46,6 +47,26 @@ function followed(url) {
     });
     source.addEventListener("error", () => reject(new Error("the stream failed")));
   });
+}
+
+/** What the example page says when its form was sent. */
+async function example(gateway) {
+  const frame = document.createElement("iframe");
+  frame.src = `/examples/page.html?${new URLSearchParams({ gateway })}`;
+  const isLoaded = new Promise((resolve) => frame.addEventListener("load", resolve));
+  document.body.append(frame);
+  await isLoaded;
+  const output = frame.contentDocument.querySelector("output");
+  const said = new Promise((resolve) => {
+    const observer = new MutationObserver(() => {
+      if (!output.value.includes("pending")) {
+        resolve(output.value);
+      }
+    });
+    observer.observe(output, { childList: true, characterData: true, subtree: true });
+  });
+  frame.contentDocument.querySelector("form").requestSubmit();
+  return said;
 }
 
 const told = await all().catch((error) => ({ error: String(error) }));
