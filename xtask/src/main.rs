@@ -21,6 +21,7 @@ mod say;
 mod scene;
 mod sink;
 mod trial;
+mod types;
 mod wrongs;
 
 use std::process::ExitCode;

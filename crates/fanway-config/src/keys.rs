@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     Url,
     /// Scheme, host and port, where the host may begin with `*.`.
     Origin,
+    /// The same, or `*` for all.
+    PageOrigin,
     /// A text that is never shown.
     Secret,
     /// A secret of Standard Webhooks, which is never shown either.
@@ -133,6 +135,7 @@ impl Kind {
             Self::Origin => {
                 "an origin such as https://*.example.com or http://127.0.0.1:9000".to_owned()
             }
+            Self::PageOrigin => "an origin such as https://shop.example, or *".to_owned(),
             Self::Secret => "a text, best a reference such as ${TOKEN}".to_owned(),
             Self::SigningKey => "`whsec_` and the base64 of 24 to 64 bytes".to_owned(),
             Self::Path => "the path of a folder".to_owned(),
@@ -201,6 +204,7 @@ impl Kind {
             Self::Address => "address".to_owned(),
             Self::Url => "URL".to_owned(),
             Self::Origin => "origin".to_owned(),
+            Self::PageOrigin => "origin or `*`".to_owned(),
             Self::Secret => "text".to_owned(),
             Self::SigningKey => "`whsec_…`".to_owned(),
             Self::Path | Self::Source => "path".to_owned(),

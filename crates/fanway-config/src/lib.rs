@@ -44,7 +44,7 @@ pub use problem::{Code, Errors, Place, Problem};
 pub use restart::needs_restart;
 pub use routes::{Idempotency, Route};
 pub use schema::schema;
-pub use server::Server;
+pub use server::{Cors, PageOrigins, Server};
 pub use store::{Bodies, Keep, Store, Sync};
 pub use targets::{
     Counts, Credentials, Endpoint, Health, Http, Reach, Sign, SigningKey, Target, Timeouts,

@@ -99,6 +99,7 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         Kind::Address
         | Kind::Url
         | Kind::Origin
+        | Kind::PageOrigin
         | Kind::Path
         | Kind::Match
         | Kind::Program

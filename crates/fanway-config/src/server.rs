@@ -1,5 +1,7 @@
 //! `server`: where Fanway listens, and the bounds of what comes in.
 
+mod cors;
+
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
@@ -11,6 +13,8 @@ use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Least, Section};
 use crate::problem::Code;
 use crate::url::HttpUrl;
+
+pub use cors::{Cors, PageOrigins};
 
 /// What stands under `server`.
 #[derive(Clone, Debug)]
@@ -46,6 +50,8 @@ pub struct Server {
     pub watch: bool,
     /// The most listeners to messages' events at a time.
     pub followers: NonZeroUsize,
+    /// Which web pages may send from a browser; without it none of another origin.
+    pub cors: Option<Cors>,
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -172,6 +178,12 @@ pub(crate) static SECTION: Section = Section {
             default: Default::Is("1024"),
             about: "The most listeners to messages' events at a time, over SSE and WebSocket together. Beyond it they get 503.",
         },
+        Key {
+            name: "cors",
+            kind: Kind::Section(&cors::SECTION),
+            default: Default::Unset,
+            about: "Which web pages may send from a browser. Without it browsers let none of another origin send JSON or read an answer.",
+        },
     ],
 };
 
@@ -193,6 +205,7 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<Server> {
     let threads = fields.optional("threads");
     let watch = fields.value("watch");
     let followers = fields.value("followers");
+    let cors = fields.optional_section("cors", cors::read);
     let server = Server {
         listen: listen?,
         admin: admin?,
@@ -209,6 +222,7 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<Server> {
         threads: threads?,
         watch: watch?,
         followers: followers?,
+        cors: cors?,
     };
     check_together(fields, &server).then_some(server)
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::EXPECT;
+use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::{Either, Full};
 use rand::rngs::StdRng;
@@ -165,22 +166,34 @@ impl Core {
     ) -> Response<Body> {
         let present = self.shared.present();
         let (head, mut body) = request.into_parts();
+        let cors = present.cors.as_ref();
+        if let Some(allowance) = cors.and_then(|cors| cors.preflight(&head)) {
+            return allowance.map(Either::Left);
+        }
         let answer = if head.uri.path().starts_with(status::RESERVED) {
             self.tell(&head, &present, link).await
         } else {
             let accepted = self.accept(&head, &mut body, &present).await;
             accepted.map(|response| response.map(Either::Left))
         };
-        let problem = match answer {
-            Ok(response) => return response,
-            Err(problem) => problem,
+        let mut response = match answer {
+            Ok(response) => response,
+            Err(problem) => self.refuse(problem, &head, body).await,
         };
+        if let Some(cors) = cors {
+            cors.share(&head.headers, response.headers_mut());
+        }
+        response
+    }
+
+    /// The answer to a request that is refused.
+    async fn refuse(&self, problem: Problem, head: &Parts, body: Content<'_>) -> Response<Body> {
         self.shared.metrics.refuse(problem.kind);
         // To read on would ask a sender for a body that it holds back until it is wanted.
         if !head.headers.contains_key(EXPECT) {
             body::discard(body).await;
         }
-        Problem::into_response(problem).map(Either::Left)
+        problem.into_response().map(Either::Left)
     }
 
     /// The value of `Date` of an answer that is given now.

@@ -3,6 +3,7 @@
 //! A request holds the generation that it began with to its end; a connection holds none, only the
 //! limits that it was opened with.
 
+use crate::cors::Cors;
 use crate::metrics::Metrics;
 use crate::params::{Held, Limits, Table};
 use crate::router::{Ambiguous, Router};
@@ -13,6 +14,7 @@ pub(crate) struct Generation {
     pub(crate) limits: Limits,
     /// What links begin with; empty where they are relative.
     pub(crate) public_url: String,
+    pub(crate) cors: Option<Cors>,
     pub(crate) held: Held,
 }
 
@@ -42,6 +44,7 @@ impl Generation {
             router: Router::try_new(table.routes, metrics)?,
             limits: table.limits,
             public_url,
+            cors: table.cors,
             held: table.held,
         })
     }

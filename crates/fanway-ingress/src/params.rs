@@ -12,6 +12,7 @@ use fanway_types::{
     Timestamp,
 };
 
+use crate::cors::Cors;
 use crate::metrics::Metrics;
 
 /// What ingress is told.
@@ -44,6 +45,8 @@ pub struct Table {
     pub limits: Limits,
     /// Scheme and authority, without a path, that links begin with. Without it they are relative.
     pub public_url: Option<String>,
+    /// Which web pages may send from a browser; without it none of another origin.
+    pub cors: Option<Cors>,
     /// What holds a target's deliveries now.
     pub held: Held,
 }
@@ -57,6 +60,7 @@ impl fmt::Debug for Table {
             .field("routes", &self.routes)
             .field("limits", &self.limits)
             .field("public_url", &self.public_url)
+            .field("cors", &self.cors)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,5 @@
-//! What a sender can ask for under `/fanway/`: how a message stands, its events, calling it off, and
-//! what a problem means.
+//! What a sender can ask for under `/fanway/`: how a message stands, its events, calling it off,
+//! what a problem means, and the document that describes all of that.
 
 use std::time::Duration;
 
@@ -30,6 +30,13 @@ pub(crate) const MESSAGES: &str = "/fanway/messages/";
 /// What follows a message's id where its events are found.
 const EVENTS: &str = "/events";
 
+/// Where the document is found that describes what senders can ask.
+const DESCRIPTION: &str = "/fanway/openapi.json";
+
+/// The OpenAPI 3.1 document that describes what senders can ask, and what they are answered: as it
+/// is served at `/fanway/openapi.json`, and as the clients' types are made of.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
 /// The longest hint at when to ask again.
 const LONGEST_HINT: Duration = Duration::from_secs(60);
 
@@ -41,12 +48,17 @@ enum Resource<'p> {
     Events(&'p str),
     /// The page of a problem.
     Page(Kind),
+    /// What describes all of this.
+    Description,
 }
 
 impl<'p> Resource<'p> {
     fn at(path: &'p str) -> Option<Self> {
         if let Some(page) = path.strip_prefix(PAGES) {
             return Kind::from_code(page).map(Self::Page);
+        }
+        if path == DESCRIPTION {
+            return Some(Self::Description);
         }
         let id = path.strip_prefix(MESSAGES)?;
         Some(match id.strip_suffix(EVENTS) {
@@ -60,7 +72,7 @@ impl<'p> Resource<'p> {
         match self {
             Self::Message(_) => &[Method::DELETE, Method::GET, Method::HEAD],
             Self::Events(_) => &[Method::GET],
-            Self::Page(_) => &[Method::GET, Method::HEAD],
+            Self::Page(_) | Self::Description => &[Method::GET, Method::HEAD],
         }
     }
 }
@@ -79,7 +91,8 @@ impl Core {
             return Err(not_allowed(methods));
         }
         let answer = match resource {
-            Resource::Page(kind) => page_response(kind),
+            Resource::Page(kind) => whole(kind.page().into(), "text/plain; charset=utf-8"),
+            Resource::Description => whole(OPENAPI.into(), "application/json"),
             Resource::Events(id) => {
                 return self.follow(message_id(id)?, head, present, link).await;
             }
@@ -192,11 +205,9 @@ pub(crate) fn hint(message: &MessageView, now: Timestamp) -> HeaderValue {
     HeaderValue::from(next.min(LONGEST_HINT).as_secs().max(1))
 }
 
-fn page_response(kind: Kind) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(kind.page()));
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+fn whole(body: Bytes, content_type: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

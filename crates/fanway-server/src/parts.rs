@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use fanway_admin::steering::Generation;
 use fanway_config::{self as config, Config};
 use fanway_dispatch::{Addresses, Counts, Settings};
-use fanway_ingress::{BodyKind, Idempotency, Limits, RouteParams, Table};
+use fanway_ingress::{BodyKind, Cors, Idempotency, Limits, Origins, RouteParams, Table};
 use fanway_journal::fs::RealFs;
 use fanway_policy::concurrency::Concurrency;
 use fanway_policy::exchange::Rules;
@@ -95,7 +95,18 @@ pub(crate) fn table(config: &Config, plans: &[Arc<CompiledPlan>], lanes: &Lanes)
         routes: routes.map(|(config, plan)| route(config, plan)).collect(),
         limits: limits(config),
         public_url: url.map(|url| url.as_str().to_owned()),
+        cors: config.server.cors.as_ref().map(cors),
         held: Arc::new(move |target| lanes.held(target)),
+    }
+}
+
+fn cors(cors: &config::Cors) -> Cors {
+    Cors {
+        origins: match &cors.origins {
+            config::PageOrigins::Any => Origins::Any,
+            config::PageOrigins::Listed(origins) => Origins::Listed(origins.as_slice().into()),
+        },
+        max_age: cors.max_age,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a config file becomes, and what is said about one that is wrong.
 
 mod callbacks;
+mod cors;
 mod counts;
 mod documentation;
 mod errors;

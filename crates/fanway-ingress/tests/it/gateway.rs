@@ -65,6 +65,7 @@ pub(crate) fn table() -> Table {
         ],
         limits: Limits::default(),
         public_url: None,
+        cors: None,
         held: Arc::new(|_| None),
     }
 }

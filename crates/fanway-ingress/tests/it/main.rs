@@ -3,6 +3,8 @@
 mod accepting;
 mod cancelling;
 mod connections;
+mod cors;
+mod describing;
 mod events;
 mod explaining;
 mod gateway;

@@ -53,6 +53,7 @@ fn door(store: MemoryStore, plan: PlanHash) -> Result<Door, Failure> {
         routes: vec![route],
         limits: Limits::default(),
         public_url: None,
+        cors: None,
         held: Arc::new(|_| None),
     };
     let ingress = Ingress::try_new(Params {

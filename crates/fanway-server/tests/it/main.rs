@@ -9,6 +9,7 @@ mod keys;
 mod notices;
 mod ordering;
 mod pace;
+mod pages;
 mod reaching;
 mod refusals;
 mod reloading;
