@@ -46,10 +46,15 @@ pub(crate) enum Kind {
     Url,
     /// Scheme, host and port, where the host may begin with `*.`.
     Origin,
+    Text,
     /// A text that is never shown.
     Secret,
     /// A secret of Standard Webhooks, which is never shown either.
     SigningKey,
+    /// What an HMAC is computed over: a text with placeholders.
+    SignedContent,
+    /// How a signature is written: the same, with others.
+    SignatureValue,
     /// A folder.
     Path,
     /// A file or a folder of the config itself.
@@ -134,7 +139,13 @@ impl Kind {
                 "an origin such as https://*.example.com or http://127.0.0.1:9000".to_owned()
             }
             Self::Secret => "a text, best a reference such as ${TOKEN}".to_owned(),
-            Self::SigningKey => "`whsec_` and the base64 of 24 to 64 bytes".to_owned(),
+            Self::Text => "a text".to_owned(),
+            Self::SigningKey => {
+                "`whsec_` and the base64 of 24 to 64 bytes, or `whsk_` and that of an Ed25519 key"
+                    .to_owned()
+            }
+            Self::SignedContent => "what is signed, such as {timestamp}.{body}".to_owned(),
+            Self::SignatureValue => "a header's value, such as sha256={signature}".to_owned(),
             Self::Path => "the path of a folder".to_owned(),
             Self::Source => "the path of a file or a folder".to_owned(),
             Self::Flag => "true or false".to_owned(),
@@ -201,8 +212,9 @@ impl Kind {
             Self::Address => "address".to_owned(),
             Self::Url => "URL".to_owned(),
             Self::Origin => "origin".to_owned(),
-            Self::Secret => "text".to_owned(),
-            Self::SigningKey => "`whsec_…`".to_owned(),
+            Self::Text | Self::Secret => "text".to_owned(),
+            Self::SigningKey => "`whsec_…` or `whsk_…`".to_owned(),
+            Self::SignedContent | Self::SignatureValue => "text with `{…}`".to_owned(),
             Self::Path | Self::Source => "path".to_owned(),
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Duration(_) => "duration".to_owned(),

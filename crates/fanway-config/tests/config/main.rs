@@ -10,6 +10,7 @@ mod fitting;
 mod generations;
 mod including;
 mod limits;
+mod proving;
 mod reaching;
 mod references;
 mod renames;

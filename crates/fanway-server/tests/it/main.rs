@@ -9,6 +9,7 @@ mod keys;
 mod notices;
 mod ordering;
 mod pace;
+mod proofs;
 mod reaching;
 mod refusals;
 mod reloading;
