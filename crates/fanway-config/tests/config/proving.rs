@@ -77,19 +77,19 @@ fn tokens_are_got_by_a_client() {
 fn what_gets_no_tokens_is_refused() {
     check(
         "oauth2:\n  token_url: https://auth.example/token\n  client_id: hunter2",
-        "6:7: missing key \"client_secret\" [FW0104]",
+        "6:9: missing key \"client_secret\" [FW0104]",
     );
     let client = "oauth2:\n  token_url: https://a/\n  client_id: hunter2\n  client_secret: hunter2";
     let refused = |more: &str, expected: &str| check(&format!("{client}\n  {more}"), expected);
     refused(
         "scope: 'a\"b'",
-        "9:14: expected a text; or a list of that, found a text that is not shown: that is no scope [FW0105]",
+        "9:16: expected a text; or a list of that, found a text that is not shown: that is no scope [FW0105]",
     );
     refused(
         "auth: jwt",
-        "9:13: expected basic or body, found a text that is not shown [FW0105]",
+        "9:15: expected basic or body, found a text that is not shown [FW0105]",
     );
-    refused("scopes: [hunter2]", "9:7: unknown key \"scopes\" [FW0103]");
+    refused("scopes: [hunter2]", "9:9: unknown key \"scopes\" [FW0103]");
 }
 
 #[test]
@@ -117,14 +117,14 @@ fn what_cant_stand_in_a_signature_is_refused() {
         )
     };
     let unfit = "this has a character that can't stand in a signature's header [FW0105]";
-    check(&sigv4("hunter2, x", "t", "r"), &format!("6:19: {unfit}"));
+    check(&sigv4("hunter2, x", "t", "r"), &format!("6:21: {unfit}"));
     check(
         &sigv4("a", "hunter2 \u{e4}", "r"),
-        &format!("8:22: {unfit}"),
+        &format!("8:24: {unfit}"),
     );
     check(
         &sigv4("a", "t", "eu/west"),
-        "9:15: expected a text, found a text that is not shown: it has only letters, digits, `-`, `_` and `.` [FW0105]",
+        "9:17: expected a text, found a text that is not shown: it has only letters, digits, `-`, `_` and `.` [FW0105]",
     );
 }
 
