@@ -1,7 +1,7 @@
 //! `sign`: secrets of Standard Webhooks, checked and never shown.
 
 use fanway_config::{Hmac, HmacAlgorithm, HmacEncoding, Sign, SigningScheme};
-use fanway_types::{SigningField, SigningTemplate};
+use fanway_types::{Secret, SigningField, SigningTemplate};
 
 use crate::scene::{config, error, errors, with_target};
 
@@ -83,7 +83,7 @@ fn hmac(text: &str) -> Hmac {
 #[test]
 fn an_hmac_has_defaults_but_for_its_secret() {
     let hmac = hmac("{ secret: '${TOKEN}' }");
-    let secrets: Vec<_> = hmac.secrets.iter().map(|secret| secret.expose()).collect();
+    let secrets: Vec<_> = hmac.secrets.iter().map(Secret::expose).collect();
     assert_eq!(secrets, ["hunter2-token"]);
     assert_eq!(hmac.algorithm, HmacAlgorithm::Sha256);
     assert_eq!(hmac.encoding, HmacEncoding::Hex);
