@@ -5,7 +5,7 @@ use crate::interpolation::only_references;
 use crate::yaml::{File, Node, Value};
 
 /// Keys below which credentials may stand, or might be thought to.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 20] = [
     "credentials",
     "bearer",
     "basic",
@@ -16,11 +16,20 @@ const KEYS: [&str; 11] = [
     "secret",
     "sign",
     "standard_webhooks",
+    "hmac",
     "authorization",
+    "oauth2",
+    "client_id",
+    "client_secret",
+    "sigv4",
+    "access_key",
+    "secret_key",
+    "session_token",
+    "value",
 ];
 
-/// Words of a line that may have a secret in it: a header's value, a key for signing.
-const BESIDE_SECRETS: [&str; 3] = ["value", "webhooks", "whsec"];
+/// Words of a line that may have a secret in it: a key for signing, or one for AWS.
+const BESIDE_SECRETS: [&str; 4] = ["webhooks", "whsec", "whsk", "access"];
 
 /// That of a header, which is no secret.
 const NAME: &str = "name";

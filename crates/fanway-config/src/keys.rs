@@ -48,10 +48,16 @@ pub(crate) enum Kind {
     Origin,
     /// The same, or `*` for all.
     PageOrigin,
+    /// Any text.
+    Text,
     /// A text that is never shown.
     Secret,
     /// A secret of Standard Webhooks, which is never shown either.
     SigningKey,
+    /// What an HMAC is computed over: a text with placeholders.
+    SignedContent,
+    /// How a signature is written: the same, with others.
+    SignatureValue,
     /// A folder.
     Path,
     /// A file or a folder of the config itself.
@@ -137,7 +143,13 @@ impl Kind {
             }
             Self::PageOrigin => "an origin such as https://shop.example, or *".to_owned(),
             Self::Secret => "a text, best a reference such as ${TOKEN}".to_owned(),
-            Self::SigningKey => "`whsec_` and the base64 of 24 to 64 bytes".to_owned(),
+            Self::Text => "a text".to_owned(),
+            Self::SigningKey => {
+                "`whsec_` and the base64 of 24 to 64 bytes, or `whsk_` and that of an Ed25519 key"
+                    .to_owned()
+            }
+            Self::SignedContent => "what is signed, such as {timestamp}.{body}".to_owned(),
+            Self::SignatureValue => "a header's value, such as sha256={signature}".to_owned(),
             Self::Path => "the path of a folder".to_owned(),
             Self::Source => "the path of a file or a folder".to_owned(),
             Self::Flag => "true or false".to_owned(),
@@ -205,8 +217,9 @@ impl Kind {
             Self::Url => "URL".to_owned(),
             Self::Origin => "origin".to_owned(),
             Self::PageOrigin => "origin or `*`".to_owned(),
-            Self::Secret => "text".to_owned(),
-            Self::SigningKey => "`whsec_…`".to_owned(),
+            Self::Text | Self::Secret => "text".to_owned(),
+            Self::SigningKey => "`whsec_…` or `whsk_…`".to_owned(),
+            Self::SignedContent | Self::SignatureValue => "text with `{…}`".to_owned(),
             Self::Path | Self::Source => "path".to_owned(),
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Duration(_) => "duration".to_owned(),

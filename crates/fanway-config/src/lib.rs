@@ -47,6 +47,7 @@ pub use schema::schema;
 pub use server::{Cors, PageOrigins, Server};
 pub use store::{Bodies, Keep, Store, Sync};
 pub use targets::{
-    Counts, Credentials, Endpoint, Health, Http, Reach, Sign, SigningKey, Target, Timeouts,
+    ClientAuth, Counts, Credentials, Endpoint, Health, Hmac, HmacAlgorithm, HmacEncoding, Http,
+    OAuth2, Reach, SigV4, Sign, SigningKey, SigningScheme, Target, Timeouts,
 };
 pub use url::{HttpUrl, UrlError};

@@ -104,9 +104,14 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         | Kind::Match
         | Kind::Program
         | Kind::Template => json!({ "type": "string" }),
-        Kind::Secret | Kind::Source | Kind::PathTemplate | Kind::UrlPath | Kind::Header => {
-            json!({ "type": "string", "minLength": 1 })
-        }
+        Kind::Text
+        | Kind::Secret
+        | Kind::Source
+        | Kind::PathTemplate
+        | Kind::UrlPath
+        | Kind::Header
+        | Kind::SignedContent
+        | Kind::SignatureValue => json!({ "type": "string", "minLength": 1 }),
         Kind::Name => {
             json!({ "type": "string", "pattern": format!("^[a-z][a-z0-9_]{{0,63}}$|{REFERENCE}") })
         }
@@ -114,7 +119,7 @@ fn kind(kind: &Kind) -> Map<String, Value> {
             json!({ "type": "string", "pattern": format!(r"^([A-Z-]+|\*)$|{REFERENCE}") })
         }
         Kind::SigningKey => {
-            json!({ "type": "string", "pattern": format!("^whsec_[A-Za-z0-9+/]+=*$|{REFERENCE}") })
+            json!({ "type": "string", "pattern": format!("^(whsec|whsk)_[A-Za-z0-9+/]+=*$|{REFERENCE}") })
         }
         Kind::Duration(_) | Kind::DurationWithin { .. } => json!({
             "type": "string",

@@ -31,12 +31,12 @@ use crate::url::HttpUrl;
 use crate::value::{FromText, Refusal};
 use crate::yaml::Entry;
 pub use counts::Counts;
-pub use credentials::Credentials;
+pub use credentials::{ClientAuth, Credentials, OAuth2, SigV4};
 pub use endpoints::{Endpoint, Reach};
 use fallback::Fallbacks;
 pub use health::Health;
 pub(crate) use known::KnownTargets;
-pub use sign::{Sign, SigningKey};
+pub use sign::{Hmac, HmacAlgorithm, HmacEncoding, Sign, SigningKey, SigningScheme};
 pub use timeouts::Timeouts;
 use was::Adopted;
 
@@ -127,6 +127,9 @@ pub(crate) static SECTION: Section = Section {
         ("headers", "headers are a step's: under the route's `send`"),
         ("bearer", "that belongs under `credentials`"),
         ("basic", "that belongs under `credentials`"),
+        ("oauth2", "that belongs under `credentials`"),
+        ("sigv4", "that belongs under `credentials`"),
+        ("hmac", "that belongs under `sign`"),
     ],
     keys: &[
         Key {
@@ -181,7 +184,7 @@ pub(crate) static SECTION: Section = Section {
             name: "credentials",
             kind: Kind::Section(&credentials::SECTION),
             default: Default::Unset,
-            about: "How Fanway shows who it is: one of `bearer`, `basic` and `header`.",
+            about: "How Fanway shows who it is: one of `bearer`, `basic`, `header`, `query`, `oauth2` and `sigv4`.",
         },
         Key {
             name: "sign",

@@ -37,6 +37,7 @@ mod source;
 mod start;
 mod steering;
 mod strikes;
+mod tokens;
 
 pub use crate::listener::ListenError;
 pub use crate::run::{Failure, Running, Stopper};

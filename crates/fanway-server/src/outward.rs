@@ -1,5 +1,5 @@
-//! What all targets share on their way out: whose certificates are trusted, and how many connections
-//! there may be.
+//! What all targets share on their way out: whose certificates are trusted, how many connections
+//! there may be, and the tokens that outlive a config.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -11,6 +11,8 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+
+use crate::tokens::TokenBook;
 
 const CONNECTIONS: &str = "fanway_target_connections";
 const LIMIT: &str = "fanway_target_connections_limit";
@@ -28,6 +30,7 @@ const LEAST: usize = 64;
 pub(crate) struct Outward {
     pub(crate) roots: Roots,
     pub(crate) budget: ConnectionBudget,
+    pub(crate) tokens: TokenBook,
 }
 
 impl Outward {
@@ -36,12 +39,14 @@ impl Outward {
         Self {
             roots: Roots::system(),
             budget: ConnectionBudget::new(connections(config)),
+            tokens: TokenBook::default(),
         }
     }
 
     /// Takes over another config.
     pub(crate) fn take_over(&self, config: &Config) {
         self.budget.set(connections(config));
+        self.tokens.take_over(config);
     }
 
     /// Registers the metrics of it.

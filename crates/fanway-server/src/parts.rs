@@ -1,6 +1,7 @@
 //! What each part is told, from what the config says.
 
 mod addresses;
+mod proofs;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -16,7 +17,7 @@ use fanway_policy::concurrency::Concurrency;
 use fanway_policy::exchange::Rules;
 use fanway_store_local::{self as local, Syncing, Turns, largest_message};
 use fanway_target::Target;
-use fanway_target::http::{self, HttpTarget, Version};
+use fanway_target::http::{self, HttpTarget, HttpTargetError, Version};
 use fanway_transform::Predicate;
 use fanway_transform::plan::CompiledPlan;
 use fanway_types::{MemoryBudget, Plan, RouteName, TargetName, Timestamp};
@@ -179,11 +180,15 @@ pub(crate) fn settings(
 }
 
 /// How a target is called.
-pub(crate) fn called(target: &config::Target, outward: &Outward) -> http::Params {
-    http::Params {
+pub(crate) fn called(
+    name: &TargetName,
+    target: &config::Target,
+    outward: &Outward,
+) -> Result<http::Params, HttpTargetError> {
+    Ok(http::Params {
         url: url(target.url.as_str()),
-        credentials: credentials(target.credentials.as_ref()),
-        sign: target.sign.as_ref().map(signing),
+        credentials: proofs::credentials(name, target, outward)?,
+        sign: target.sign.as_ref().map(proofs::signing),
         timeouts: timeouts(&target.timeouts),
         version: match target.http {
             config::Http::Auto => Version::Auto,
@@ -194,7 +199,7 @@ pub(crate) fn called(target: &config::Target, outward: &Outward) -> http::Params
         idle: target.idle,
         budget: outward.budget.clone(),
         roots: outward.roots.clone(),
-    }
+    })
 }
 
 /// What the lane of an origin does that a sender named for callbacks.
@@ -207,7 +212,7 @@ pub(crate) fn origin(
     let called = http::Params {
         url: url(origin),
         credentials: http::Credentials::None,
-        sign: callbacks.sign.as_ref().map(signing),
+        sign: callbacks.sign.as_ref().map(proofs::signing),
         timeouts: timeouts(&callbacks.timeouts),
         version: Version::Auto,
         connections: callbacks.concurrency,
@@ -242,11 +247,15 @@ fn counts(counts: &config::Counts) -> Counts {
 }
 
 fn http_target(name: &TargetName, params: http::Params) -> Result<Arc<dyn Target>, StartError> {
-    let target = HttpTarget::try_new(params).map_err(|source| StartError::Target {
+    let target = HttpTarget::try_new(params).map_err(|source| uncallable(name, source))?;
+    Ok(Arc::new(target))
+}
+
+fn uncallable(name: &TargetName, source: HttpTargetError) -> StartError {
+    StartError::Target {
         target: name.clone(),
         source,
-    })?;
-    Ok(Arc::new(target))
+    }
 }
 
 fn url(url: &str) -> http::BaseUrl {
@@ -258,26 +267,5 @@ fn timeouts(timeouts: &config::Timeouts) -> http::Timeouts {
         connect: timeouts.connect,
         first_byte: timeouts.first_byte,
         whole: timeouts.whole,
-    }
-}
-
-fn signing(sign: &config::Sign) -> http::Signing {
-    let keys = sign.standard_webhooks.iter();
-    let signing = http::Signing::try_new(keys.map(config::SigningKey::expose), Arc::new(now));
-    signing.expect("the config has at least one key, and none of another length")
-}
-
-fn credentials(credentials: Option<&config::Credentials>) -> http::Credentials {
-    match credentials.cloned() {
-        None => http::Credentials::None,
-        Some(config::Credentials::Bearer(token)) => http::Credentials::Bearer(token),
-        Some(config::Credentials::Basic { user, password }) => http::Credentials::Basic {
-            user: user.expose().to_owned(),
-            password,
-        },
-        Some(config::Credentials::Header { name, value }) => http::Credentials::Header {
-            name: name.as_str().to_owned(),
-            value,
-        },
     }
 }

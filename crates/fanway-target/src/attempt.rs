@@ -178,6 +178,8 @@ pub enum FailureKind {
     Protocol,
     /// The request can't be put together.
     Request,
+    /// There was no token to show: nothing was sent, or what was sent was refused for its token.
+    Token,
 }
 
 impl FailureKind {
@@ -195,6 +197,7 @@ impl FailureKind {
             Self::Io => "io",
             Self::Protocol => "protocol",
             Self::Request => "request",
+            Self::Token => "token",
         }
     }
 }

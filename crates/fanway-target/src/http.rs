@@ -1,25 +1,30 @@
 //! A target that speaks HTTP/1.1 or HTTP/2: connections are held and used again, each attempt is
 //! bounded in time, and how it ended is said without guessing.
 //!
-//! There is one attempt to an attempt, with one exception: where a connection that was held turns
+//! There is one exchange to an attempt, with two exceptions: where a connection that was held turns
 //! out to be closed before anything of the request was sent on it, the request goes out on another
-//! one at once. Redirects are answers.
+//! one at once; and where the target refuses a token that can be renewed (`by_token`), it goes out
+//! once more with the new one. Redirects are answers.
 
 mod base_url;
 mod budget;
+mod by_token;
 mod clock;
 mod connect;
 mod credentials;
 mod drain;
 mod exchange;
 mod failure;
+mod hex;
 mod http1;
 mod http2;
 mod noted;
+mod oauth2;
 mod pool;
 mod preview;
 mod request;
 mod signing;
+mod sigv4;
 mod socket;
 mod tls;
 mod upload;
@@ -38,9 +43,14 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub use budget::{ConnectionBudget, Figures};
 pub use clock::Timeouts;
 pub use credentials::{Credentials, CredentialsError};
+pub use oauth2::{ClientAuth, Grant, Tokens};
 pub use preview::Preview;
 pub use request::RequestError;
-pub use signing::{Signing, SigningError, WallClock};
+pub use signing::{
+    Algorithm, Encoding, HmacError, HmacParams, HmacSigning, NoSigningKey, Signing, WallClock,
+    WebhookKey, WebhookKeyError,
+};
+pub use sigv4::SigV4;
 pub use tls::{Roots, RootsError};
 
 use clock::{Clock, Elapsed};
@@ -152,7 +162,7 @@ impl HttpTarget {
         };
         let connector = Connector::try_new(&url, tls, version).ok_or(HttpTargetError::Host)?;
         let template =
-            Template::try_new(url, &credentials, sign).map_err(HttpTargetError::Credentials)?;
+            Template::try_new(url, credentials, sign).map_err(HttpTargetError::Credentials)?;
         let pool = Pool::new(connections.get(), idle, &budget);
         let speaks_http2 = AtomicBool::new(connector.may_multiplex());
         let opening = Mutex::new(());
@@ -182,7 +192,10 @@ impl Inner {
         let started = Instant::now();
         let timer = pin!(sleep_until(started + self.timeouts.whole));
         let clock = Clock::new(timer, begun);
-        let exchange = self.attempt(request, clock, started).await;
+        let exchange = match self.template.tokens() {
+            None => self.attempt(request, clock, started).await,
+            Some(tokens) => self.attempt_by_token(tokens, request, clock, started).await,
+        };
         Answer {
             exchange: exchange.unwrap_or_else(Exchange::from),
             took: started.elapsed(),
@@ -196,15 +209,26 @@ impl Inner {
         started: Instant,
     ) -> Result<Exchange, Failure> {
         let capture = request.capture;
-        let message = self.template.fill(request)?;
-        let _permit = self.permit(&mut clock).await?;
+        let message = self.template.fill(request, None)?;
+        self.send(&message, capture, &mut clock, started).await
+    }
+
+    /// Sends a message, over a connection that is held or a new one, and reads the answer.
+    async fn send(
+        &self,
+        message: &Message,
+        capture: Capture,
+        clock: &mut Clock<'_>,
+        started: Instant,
+    ) -> Result<Exchange, Failure> {
+        let _permit = self.permit(clock).await?;
         let Some(held) = self.take_held(started) else {
-            return self.over_fresh(&message, capture, &mut clock).await;
+            return self.over_fresh(message, capture, clock).await;
         };
-        let held = self.exchange(held, &message, started, capture, &mut clock);
+        let held = self.exchange(held, message, started, capture, clock);
         match held.await {
             // Not over another that is idle: it is likely to have been closed together with this.
-            Err(NoAnswer::Unsent(_)) => self.over_fresh(&message, capture, &mut clock).await,
+            Err(NoAnswer::Unsent(_)) => self.over_fresh(message, capture, clock).await,
             over => over.map_err(NoAnswer::into_failure),
         }
     }

@@ -18,6 +18,7 @@ mod outcome;
 mod path_template;
 mod plan;
 mod secret;
+mod signing_template;
 mod timestamp;
 mod trace;
 
@@ -35,5 +36,6 @@ pub use outcome::{AgainCause, DeadReason, End, Outcome, Verdict};
 pub use path_template::{Captures, PathTemplate, PathTemplateError, Segment};
 pub use plan::{Plan, PlanHash, Step, StepOrder, WhenDead};
 pub use secret::Secret;
+pub use signing_template::{SigningField, SigningPiece, SigningTemplate, SigningTemplateError};
 pub use timestamp::{Timestamp, TimestampError};
 pub use trace::{TraceContext, Traceparent};

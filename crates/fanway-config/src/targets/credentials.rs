@@ -1,5 +1,8 @@
 //! `credentials`: how Fanway shows a target who it is.
 
+mod oauth2;
+mod sigv4;
+
 use fanway_types::Secret;
 use http::HeaderName;
 
@@ -8,6 +11,8 @@ use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Section};
 use crate::problem::Code;
 use crate::value::{FromText, Refusal};
+pub use oauth2::{ClientAuth, OAuth2};
+pub use sigv4::SigV4;
 
 /// How Fanway shows a target who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +33,17 @@ pub enum Credentials {
         /// Its value, which can stand in a header.
         value: Secret,
     },
+    /// A parameter of the query.
+    Query {
+        /// Its name, not encoded.
+        name: String,
+        /// Its value, not encoded.
+        value: Secret,
+    },
+    /// `Authorization: Bearer …` with a token that a token server gives (RFC 6749, section 4.4).
+    OAuth2(Box<OAuth2>),
+    /// AWS Signature Version 4.
+    SigV4(Box<SigV4>),
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -36,6 +52,10 @@ pub(crate) static SECTION: Section = Section {
         ("token", "a token is written `bearer: \"${TOKEN}\"`"),
         ("user", "that belongs under `basic`"),
         ("password", "that belongs under `basic`"),
+        ("client_id", "that belongs under `oauth2`"),
+        ("client_secret", "that belongs under `oauth2`"),
+        ("access_key", "that belongs under `sigv4`"),
+        ("secret_key", "that belongs under `sigv4`"),
     ],
     keys: &[
         Key {
@@ -55,6 +75,24 @@ pub(crate) static SECTION: Section = Section {
             kind: Kind::Section(&HEADER),
             default: Default::Unset,
             about: "A header of the target's own choice.",
+        },
+        Key {
+            name: "query",
+            kind: Kind::Section(&QUERY),
+            default: Default::Unset,
+            about: "A parameter at the end of the query, such as an API key. It is never shown.",
+        },
+        Key {
+            name: "oauth2",
+            kind: Kind::Section(&oauth2::SECTION),
+            default: Default::Unset,
+            about: "Tokens for `Authorization: Bearer` by the client credentials grant of OAuth 2.0: got from a token server, held, and renewed ahead of their end and when the target answers 401.",
+        },
+        Key {
+            name: "sigv4",
+            kind: Kind::Section(&sigv4::SECTION),
+            default: Default::Unset,
+            about: "AWS Signature Version 4 over each request, in its headers.",
         },
     ],
 };
@@ -97,6 +135,25 @@ static HEADER: Section = Section {
     ],
 };
 
+static QUERY: Section = Section {
+    about: "A parameter at the end of the query.",
+    elsewhere: &[],
+    keys: &[
+        Key {
+            name: "name",
+            kind: Kind::Text,
+            default: Default::Required,
+            about: "Its name, such as `api_key`.",
+        },
+        Key {
+            name: "value",
+            kind: Kind::Secret,
+            default: Default::Required,
+            about: "Its value. It is percent-encoded.",
+        },
+    ],
+};
+
 /// Headers that HTTP or Fanway itself sets on an attempt.
 const TAKEN: [&str; 17] = [
     "connection",
@@ -131,26 +188,26 @@ impl FromText for HeaderName {
 }
 
 pub(crate) fn read(fields: &Fields<'_>) -> Option<Credentials> {
-    let bearer: Option<Option<Secret>> = fields.optional("bearer");
-    let basic = fields
-        .entry("basic")
-        .map(|entry| Fields::read(fields.check, &entry.node, &BASIC, read_basic));
-    let header = fields
-        .entry("header")
-        .map(|entry| Fields::read(fields.check, &entry.node, &HEADER, read_header));
-    let bearer = fields.entry("bearer").map(|entry| {
-        let token = bearer.flatten()?;
-        fits_header(&token)
-            .then_some(())
-            .or_else(|| report_unfit(fields, entry.node.span))?;
-        Some(Credentials::Bearer(token))
-    });
-    let mut given = [bearer, basic, header].into_iter().flatten();
+    let given = [
+        read_bearer(fields),
+        section(fields, "basic", read_basic),
+        section(fields, "header", read_header),
+        section(fields, "query", read_query),
+        section(fields, "oauth2", |fields| {
+            let oauth2 = oauth2::read(fields)?;
+            Some(Credentials::OAuth2(Box::new(oauth2)))
+        }),
+        section(fields, "sigv4", |fields| {
+            let sigv4 = sigv4::read(fields)?;
+            Some(Credentials::SigV4(Box::new(sigv4)))
+        }),
+    ];
+    let mut given = given.into_iter().flatten();
     match (given.next(), given.next()) {
         (Some(one), None) => one,
         (first, _) => {
             let message = format!(
-                "expected one of bearer, basic and header, found {}",
+                "expected one of bearer, basic, header, query, oauth2 and sigv4, found {}",
                 first.map_or("none", |_| "more")
             );
             fields
@@ -159,6 +216,39 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<Credentials> {
             None
         }
     }
+}
+
+/// One of the kinds, where it was written; nothing in it where that was wrong.
+type Given = Option<Option<Credentials>>;
+
+fn section<'a>(
+    fields: &Fields<'a>,
+    name: &'static str,
+    body: impl FnOnce(&Fields<'a>) -> Option<Credentials>,
+) -> Given {
+    fields
+        .optional_section(name, body)
+        .map_or(Some(None), |read| read.map(Some))
+}
+
+fn read_bearer(fields: &Fields<'_>) -> Given {
+    let bearer: Option<Option<Secret>> = fields.optional("bearer");
+    fields.entry("bearer").map(|entry| {
+        let token = bearer.flatten()?;
+        fits_header(&token)
+            .then_some(())
+            .or_else(|| report_unfit(fields, entry.node.span))?;
+        Some(Credentials::Bearer(token))
+    })
+}
+
+fn read_query(fields: &Fields<'_>) -> Option<Credentials> {
+    let name = fields.value("name");
+    let value = fields.value("value");
+    Some(Credentials::Query {
+        name: name?,
+        value: value?,
+    })
 }
 
 fn read_basic(fields: &Fields<'_>) -> Option<Credentials> {

@@ -1,80 +1,62 @@
 //! `sign`: how a target can tell that attempts are Fanway's.
 
-use std::fmt;
+mod hmac;
+mod key;
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
+use crate::check::Finding;
 use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Section};
 use crate::nodes::one_or_more;
-use crate::value::{FromText, Refusal};
+use crate::problem::Code;
+pub use hmac::{Hmac, HmacAlgorithm, HmacEncoding};
+pub use key::{SigningKey, SigningScheme};
 
-/// How attempts are signed.
+/// How attempts are signed: at least one of these says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sign {
-    /// By Standard Webhooks 1.0, scheme `v1`: with each of these keys, at least one.
+    /// By Standard Webhooks 1.0 with each of these keys, where there are any.
     pub standard_webhooks: Vec<SigningKey>,
-}
-
-/// A key for HMAC-SHA256, 24 to 64 bytes. It prints as nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SigningKey(Box<[u8]>);
-
-impl SigningKey {
-    /// The bytes themselves, for what signs.
-    #[must_use]
-    pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
-/// What a secret of Standard Webhooks begins with.
-const PREFIX: &str = "whsec_";
-
-/// With or without `=` at its end: both are in use.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-impl FromText for SigningKey {
-    fn from_text(text: &str, _: &Kind) -> Result<Self, Refusal> {
-        let refusal = |why: &str| Refusal::Secret(why.to_owned());
-        let encoded = text
-            .strip_prefix(PREFIX)
-            .ok_or_else(|| refusal("it doesn't begin with `whsec_`"))?;
-        let bytes = BASE64
-            .decode(encoded)
-            .map_err(|_| refusal("what follows `whsec_` is no base64"))?;
-        match bytes.len() {
-            24..=64 => Ok(Self(bytes.into())),
-            length => Err(refusal(&format!("it has {length} bytes"))),
-        }
-    }
+    /// By an HMAC.
+    pub hmac: Option<Hmac>,
 }
 
 pub(crate) static SECTION: Section = Section {
-    about: "How attempts are signed.",
+    about: "How attempts are signed: one of these, or both.",
     elsewhere: &[],
-    keys: &[Key {
-        name: "standard_webhooks",
-        kind: Kind::OneOrMore(&Kind::SigningKey),
-        default: Default::Required,
-        about: "By [Standard Webhooks](https://www.standardwebhooks.com) 1.0, `v1` (HMAC-SHA256): a secret, which is `whsec_` and the base64 of 24 to 64 bytes. While it is rotated a list of several, and each attempt is signed with all of them.",
-    }],
+    keys: &[
+        Key {
+            name: "standard_webhooks",
+            kind: Kind::OneOrMore(&Kind::SigningKey),
+            default: Default::Unset,
+            about: "By [Standard Webhooks](https://www.standardwebhooks.com) 1.0. `whsec_` and the base64 of 24 to 64 bytes sign `v1` (HMAC-SHA256), `whsk_` and that of an Ed25519 key signs `v1a`: a seed of 32 bytes, or 64 with its public key. While keys are rotated a list of several, of both kinds if need be, and each attempt is signed with all of them.",
+        },
+        Key {
+            name: "hmac",
+            kind: Kind::Section(&hmac::SECTION),
+            default: Default::Unset,
+            about: "By an HMAC in the target's own style.",
+        },
+    ],
 };
 
+static KEYS: Kind = Kind::OneOrMore(&Kind::SigningKey);
+
 pub(crate) fn read(fields: &Fields<'_>) -> Option<Sign> {
-    let entry = fields.required("standard_webhooks")?;
-    let kind = Kind::OneOrMore(&Kind::SigningKey);
-    let standard_webhooks = one_or_more(fields.check, &entry.node, &kind)?;
-    Some(Sign { standard_webhooks })
+    let standard_webhooks = match fields.entry("standard_webhooks") {
+        None => Some(Vec::new()),
+        Some(entry) => one_or_more(fields.check, &entry.node, &KEYS),
+    };
+    let hmac = fields.optional_section("hmac", hmac::read);
+    let sign = Sign {
+        standard_webhooks: standard_webhooks?,
+        hmac: hmac?,
+    };
+    if sign.standard_webhooks.is_empty() && sign.hmac.is_none() {
+        let message = "expected standard_webhooks, hmac, or both, found neither".to_owned();
+        fields
+            .check
+            .report(Finding::new(Code::Fit, fields.span, message));
+        return None;
+    }
+    Some(sign)
 }

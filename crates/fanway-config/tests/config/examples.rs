@@ -11,10 +11,13 @@ use fanway_config::{Config, Environment, ProcessEnvironment};
 struct Complete;
 
 const VALUE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// What a variable stands for whose name says that it is a private key.
+const PRIVATE_KEY: &str = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
 
 impl Environment for Complete {
-    fn variable(&self, _: &str) -> Result<String, VarError> {
-        Ok(VALUE.to_owned())
+    fn variable(&self, name: &str) -> Result<String, VarError> {
+        let is_private = name.ends_with("PRIVATE_KEY");
+        Ok(if is_private { PRIVATE_KEY } else { VALUE }.to_owned())
     }
 
     fn file(&self, _: &Path) -> io::Result<String> {
@@ -71,6 +74,30 @@ fn every_whole_config_in_the_documentation_is_right() {
         let config = config.unwrap_or_else(|errors| panic!("{errors}"));
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
+}
+
+#[test]
+fn every_way_to_prove_who_we_are_in_the_documentation_is_right() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/credentials.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let blocks = page.split("```yaml\n").skip(1);
+    let mut seen = 0;
+    for block in blocks.filter_map(|block| block.split("```").next()) {
+        // Several on lines of their own are as many configs.
+        let is_one_line = |line: &&str| line.starts_with("    credentials: {");
+        let ones: Vec<&str> = block.lines().filter(is_one_line).collect();
+        let parts = if ones.len() > 1 { ones } else { vec![block] };
+        for part in parts {
+            let text = format!(
+                "targets:\n  shop:\n    url: http://a/\n{part}\nroutes:\n  orders: {{ match: POST /, send: [shop] }}\n"
+            );
+            let config = Config::parse(&text, "credentials.md", &Complete);
+            let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+            assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 11);
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn a_timeout_is_a_whole_or_parts() {
 }
 
 #[test]
-fn credentials_are_one_of_three() {
+fn credentials_that_are_the_same_for_all_requests_are_read() {
     let credentials = |text: &str| {
         config(&with_target(text)).targets["stock"]
             .credentials
@@ -180,11 +180,11 @@ fn credentials_are_one_of_three() {
 fn other_credentials_are_refused() {
     check(
         &with_target("credentials: {}"),
-        "4:18: expected one of bearer, basic and header, found none [FW0108]",
+        "4:18: expected one of bearer, basic, header, query, oauth2 and sigv4, found none [FW0108]",
     );
     check(
         &with_target("credentials: { bearer: a, basic: { user: b, password: c } }"),
-        "4:18: expected one of bearer, basic and header, found more [FW0108]",
+        "4:18: expected one of bearer, basic, header, query, oauth2 and sigv4, found more [FW0108]",
     );
     check(
         &with_target("credentials: { basic: { user: b } }"),

@@ -313,7 +313,7 @@ fn sign(attempted: &Attempted, rules: &Rules) -> Sign {
     let (status, body) = match &attempted.answer.exchange {
         Exchange::Answered { status, body, .. } => (*status, body),
         Exchange::Failed {
-            kind: FailureKind::Request | FailureKind::NoConnection,
+            kind: FailureKind::Request | FailureKind::NoConnection | FailureKind::Token,
             ..
         } => return Sign::Nothing,
         Exchange::Failed { .. } => return Sign::Ill,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanway_policy::endpoints::Id;
-use fanway_target::{AttemptRequest, Capture, Exchange};
+use fanway_target::{AttemptRequest, Capture, Exchange, FailureKind};
 use fanway_types::HeadersBuilder;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -49,14 +49,21 @@ impl Endpoints {
         loop {
             let answer = check.target.attempt(request(&check.path)).await;
             let has_passed = match &answer.exchange {
-                Exchange::Answered { status, .. } => (200..300).contains(status),
-                Exchange::Failed { .. } => false,
+                Exchange::Answered { status, .. } => Some((200..300).contains(status)),
+                // Who gives no token is somebody else.
+                Exchange::Failed {
+                    kind: FailureKind::Token,
+                    ..
+                } => None,
+                Exchange::Failed { .. } => Some(false),
             };
-            if !has_passed {
+            if has_passed != Some(true) {
                 let (target_name, answer) = (&self.target, &answer.exchange);
                 tracing::debug!(%target_name, ?answer, "a check of an endpoint has failed");
             }
-            self.checked(id, has_passed);
+            if let Some(has_passed) = has_passed {
+                self.checked(id, has_passed);
+            }
             sleep(every.mul_f64(rng.random_range(0.9..1.1))).await;
         }
     }

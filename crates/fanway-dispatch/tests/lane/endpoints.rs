@@ -8,6 +8,7 @@ use fanway_dispatch::endpoints::{Check, Endpoint, Params};
 use fanway_dispatch::handle::Breaker;
 use fanway_dispatch::{Addresses, lane};
 use fanway_policy::endpoints::{self as policy, Balance, eject, health};
+use fanway_target::FailureKind;
 use fanway_testkit::ScriptedTarget;
 use fanway_testkit::scripted_target::Reply;
 use fanway_types::MessageState;
@@ -149,6 +150,26 @@ async fn an_endpoint_whose_checks_fail_is_left_out_until_they_pass() {
     let text = bench.counted();
     let attempts = r#"fanway_target_attempts_total{target="inventory",outcome="failed"} 0"#;
     assert!(text.contains(attempts), "checks count against nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_there_is_no_token_says_nothing_of_an_endpoint() {
+    let mut bench = Bench::new().await;
+    let none = Reply::failed(FailureKind::Token, "no token");
+    let (first, second) = (
+        ScriptedTarget::scripted(vec![none.clone(); 32], Reply::status(200)),
+        healthy(),
+    );
+    let check = ScriptedTarget::always(none);
+    let endpoints = checked(&[&first, &second], &[&check, &check]);
+    let lane = Running::start(params(&bench, endpoints));
+    let messages = bench.accept(64).await;
+    pass(millis(10)).await;
+    assert_eq!(lane.endpoints(), [Up, Up]);
+    bench.all_ended(&messages).await;
+    pass(secs(45)).await;
+    assert!(check.attempts() > 3);
+    assert_eq!(lane.endpoints(), [Up, Up]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use fanway_config::{Config, Target};
+use fanway_config::Config;
 use fanway_dispatch::{Stamp, outgoing};
 use fanway_target::http::{HttpTarget, HttpTargetError, Preview, RequestError};
 use fanway_transform::evaluator::{Evaluator, Params};
 use fanway_transform::plan::CompiledPlan;
 use fanway_transform::{Limits, ShapeError, Shaped, Shaping, order_values};
-use fanway_types::{self as types, DeliveryId, Message, StepIndex};
+use fanway_types::{self as types, DeliveryId, Message, StepIndex, TargetName};
 use tokio::runtime::{self, Runtime};
 
 use super::{Body, Expression, Outgoing, Step, policy};
@@ -95,7 +95,7 @@ impl Stage<'_> {
             Ok(Shaping::Skip) => {
                 explained.skipped = Some("`when` gives false or null".to_owned());
             }
-            Ok(Shaping::Send(shaped)) => match self.outgoing(target, shaped, delivery) {
+            Ok(Shaping::Send(shaped)) => match self.outgoing(&step.target, shaped, delivery) {
                 Ok(preview) => explained.request = Some(shown(preview)),
                 Err(failure) => explained.fails = Some(chain(&failure)),
             },
@@ -115,7 +115,7 @@ impl Stage<'_> {
     /// The first attempt, as the target would send it.
     fn outgoing(
         &self,
-        target: &Target,
+        name: &TargetName,
         shaped: Shaped,
         delivery: DeliveryId,
     ) -> Result<Preview, Failure> {
@@ -125,7 +125,8 @@ impl Stage<'_> {
             span: SPAN,
         };
         let request = outgoing(shaped, &self.message, stamp);
-        let target = HttpTarget::try_new(parts::called(target, &self.outward))?;
+        let target = &self.config.targets[name];
+        let target = HttpTarget::try_new(parts::called(name, target, &self.outward)?)?;
         Ok(target.preview(&request)?)
     }
 }

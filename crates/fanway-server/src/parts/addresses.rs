@@ -10,7 +10,7 @@ use fanway_policy::endpoints as policy;
 use fanway_target::http;
 use fanway_types::TargetName;
 
-use super::{called, http_target, url};
+use super::{called, http_target, uncallable, url};
 use crate::outward::Outward;
 use crate::start::StartError;
 
@@ -20,7 +20,7 @@ pub(super) fn of(
     target: &config::Target,
     outward: &Outward,
 ) -> Result<Addresses, StartError> {
-    let called = called(target, outward);
+    let called = called(name, target, outward).map_err(|source| uncallable(name, source))?;
     let Some(reach) = &target.reach else {
         return Ok(Addresses::One(http_target(name, called)?));
     };

@@ -10,6 +10,7 @@ mod notices;
 mod ordering;
 mod pace;
 mod pages;
+mod proofs;
 mod reaching;
 mod refusals;
 mod reloading;

@@ -16,11 +16,11 @@ const HIDDEN: HeaderValue = HeaderValue::from_static("(hidden)");
 pub struct Preview {
     /// The method.
     pub method: Method,
-    /// The whole URL.
+    /// The whole URL; an API key at its end is `(hidden)`.
     pub url: String,
     /// The headers in the order in which they are sent; `host` is left out, since it says what the
     /// URL says and HTTP/2 has none. The target's credentials, whatever header they are in,
-    /// `authorization` and `webhook-signature` are `(hidden)`.
+    /// `authorization` and signatures are `(hidden)`.
     pub headers: HeaderMap,
     /// The body, byte for byte.
     pub body: Bytes,
@@ -55,6 +55,8 @@ impl HttpTarget {
     /// for the same reason.
     pub fn preview(&self, request: &AttemptRequest) -> Result<Preview, RequestError> {
         let template = &self.0.template;
-        Ok(template.preview(template.fill(request.clone())?))
+        let token = template.tokens().map(|_| HIDDEN);
+        let message = template.fill(request.clone(), token.as_ref())?;
+        Ok(template.preview(message))
     }
 }

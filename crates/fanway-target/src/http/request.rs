@@ -6,12 +6,15 @@ use std::ops::Range;
 use bytes::Bytes;
 use fanway_http1::write_field;
 use fanway_types::Headers;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Request};
 use itoa::Buffer;
 
+use super::credentials::Proof;
 use super::failure::Failure;
+use super::oauth2::Tokens;
+use super::signing::Signable;
 use super::{BaseUrl, Credentials, CredentialsError, Preview, Signing, signing};
 use crate::{AttemptRequest, FailureKind};
 
@@ -29,7 +32,7 @@ pub(super) struct Template {
     url: BaseUrl,
     /// The rest of an HTTP/1.1 request's first line, and its `host`.
     after_path: Box<[u8]>,
-    credentials: Option<(HeaderName, HeaderValue)>,
+    proof: Proof,
     sign: Option<Signing>,
 }
 
@@ -103,7 +106,7 @@ impl Message {
 impl Template {
     pub(super) fn try_new(
         url: BaseUrl,
-        credentials: &Credentials,
+        credentials: Credentials,
         sign: Option<Signing>,
     ) -> Result<Self, CredentialsError> {
         // The host comes first (RFC 9110 section 7.2).
@@ -111,13 +114,26 @@ impl Template {
         Ok(Self {
             url,
             after_path: after_path.into_bytes().into(),
-            credentials: credentials.header()?,
+            proof: Proof::new(credentials)?,
             sign,
         })
     }
 
-    /// Makes a request whole. What is signed is what it says now.
-    pub(super) fn fill(&self, request: AttemptRequest) -> Result<Message, RequestError> {
+    /// Who has the tokens that requests are [filled](Self::fill) with, where the credentials are such.
+    pub(super) fn tokens(&self) -> Option<&Tokens> {
+        match &self.proof {
+            Proof::Token(tokens) => Some(tokens),
+            _ => None,
+        }
+    }
+
+    /// Makes a request whole. What is signed is what it says now. `token` is the value of its
+    /// `Authorization` where the credentials are [tokens](Self::tokens), else there is none.
+    pub(super) fn fill(
+        &self,
+        request: AttemptRequest,
+        token: Option<&HeaderValue>,
+    ) -> Result<Message, RequestError> {
         let AttemptRequest {
             method,
             path_and_query,
@@ -126,10 +142,22 @@ impl Template {
             ..
         } = request;
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| RequestError::Method)?;
-        let path = self.url.join(&path_and_query).ok_or(RequestError::Path)?;
+        let path = match &self.proof {
+            Proof::Query { name, value } => {
+                self.url.join(&with_parameter(&path_and_query, name, value))
+            }
+            _ => self.url.join(&path_and_query),
+        };
+        let path = path.ok_or(RequestError::Path)?;
         let mut text = self.first_lines(&method, &path, &given, &body);
         let begin = text.len();
-        self.write_headers(&mut text, &given, &method, &body)?;
+        let signable = Signable {
+            method: &method,
+            path: &path,
+            headers: &given,
+            body: &body,
+        };
+        self.write_headers(&mut text, signable, token)?;
         let headers = begin..text.len();
         text.extend_from_slice(b"\r\n");
         text.extend_from_slice(short(&body).unwrap_or_default());
@@ -165,29 +193,36 @@ impl Template {
     fn write_headers(
         &self,
         text: &mut Vec<u8>,
-        given: &Headers,
-        method: &Method,
-        body: &[u8],
+        request: Signable<'_>,
+        token: Option<&HeaderValue>,
     ) -> Result<(), RequestError> {
-        for (name, value) in given.fields() {
+        for (name, value) in request.headers.fields() {
             check(name, value)?;
             if self.passes(name) {
                 write_field(text, name, value);
             }
         }
-        if let Some((name, value)) = &self.credentials {
-            write_field(text, name.as_ref(), value.as_bytes());
-        }
-        if let Some(sign) = &self.sign {
-            for (name, value) in sign.sign(given, body)? {
-                write_field(text, name.as_bytes(), value.as_bytes());
+        match &self.proof {
+            Proof::Nothing | Proof::Query { .. } => {}
+            Proof::Header(name, value) => write_field(text, name.as_ref(), value.as_bytes()),
+            Proof::Token(_) => {
+                if let Some(token) = token {
+                    write_field(text, AUTHORIZATION.as_ref(), token.as_bytes());
+                }
+            }
+            Proof::Signature(signer) => {
+                let host = self.url.authority().as_str();
+                signer.sign(request, host, |name, value| write_field(text, name, value));
             }
         }
-        if !body.is_empty() || has_content(method) {
+        if let Some(sign) = &self.sign {
+            sign.sign(request, |name, value| write_field(text, name, value))?;
+        }
+        if !request.body.is_empty() || has_content(request.method) {
             write_field(
                 text,
                 CONTENT_LENGTH,
-                Buffer::new().format(body.len()).as_bytes(),
+                Buffer::new().format(request.body.len()).as_bytes(),
             );
         }
         Ok(())
@@ -195,16 +230,17 @@ impl Template {
 
     /// Whether a header is the caller's to set.
     fn passes(&self, name: &[u8]) -> bool {
-        let is_ours = |ours: &(HeaderName, _)| ours.0.as_str().as_bytes() == name;
         !(frames(name)
-            || self.credentials.as_ref().is_some_and(is_ours)
-            || (self.sign.is_some() && signing::adds(name)))
+            || self.proof.adds(name)
+            || self.sign.as_ref().is_some_and(|sign| sign.adds(name)))
     }
 
     /// Whether a header's value is a secret, or lets somebody else use one.
     fn is_secret(&self, name: &HeaderName) -> bool {
-        let is_ours = |ours: &(HeaderName, _)| ours.0 == name;
-        name == signing::SIGNATURE || self.credentials.as_ref().is_some_and(is_ours)
+        let is_signature = |sign: &Signing| sign.is_signature(name);
+        name == signing::WEBHOOK_SIGNATURE
+            || self.sign.as_ref().is_some_and(is_signature)
+            || self.proof.is_secret(name)
     }
 
     /// The message in the form for people.
@@ -214,6 +250,13 @@ impl Template {
             method, path, body, ..
         } = message;
         let (scheme, authority) = (self.url.scheme(), self.url.authority());
+        let path = match &self.proof {
+            Proof::Query { value, .. } => {
+                let shown = path.as_str().strip_suffix(&**value);
+                format!("{}(hidden)", shown.expect("the key stands at its end"))
+            }
+            _ => path.to_string(),
+        };
         let url = format!("{scheme}://{authority}{path}");
         Preview::new(method, url, headers, body)
     }
@@ -243,6 +286,16 @@ impl Template {
         }
         map
     }
+}
+
+/// A path and query with one more parameter at their end.
+fn with_parameter(path_and_query: &str, name: &str, value: &str) -> String {
+    let between = match path_and_query.split_once('?') {
+        None => "?",
+        Some((_, "")) => "",
+        Some(_) => "&",
+    };
+    format!("{path_and_query}{between}{name}={value}")
 }
 
 /// The body, where it goes out with the head.
@@ -331,7 +384,7 @@ mod tests {
 
     fn filled(headers: Headers, body: Vec<u8>) -> Message {
         let url = "http://a".parse().expect("a URL");
-        let template = Template::try_new(url, &Credentials::None, None).expect("none");
+        let template = Template::try_new(url, Credentials::None, None).expect("none");
         let request = AttemptRequest {
             method: "GET".into(),
             path_and_query: "".into(),
@@ -339,7 +392,7 @@ mod tests {
             body: Bytes::from(body),
             capture: Capture::Nothing,
         };
-        template.fill(request).expect("it can be sent")
+        template.fill(request, None).expect("it can be sent")
     }
 
     /// How much of a body goes out with the head.

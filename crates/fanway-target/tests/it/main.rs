@@ -13,3 +13,4 @@ mod refusals;
 mod signing;
 mod timeouts;
 mod tls;
+mod tokens;

@@ -1,11 +1,15 @@
 //! What is shown of a request before it is sent, against what is sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use fanway_target::http::{Credentials, HttpTarget, Params, Preview, RequestError, Signing};
+use fanway_target::http::{
+    Algorithm, ClientAuth, Credentials, Encoding, Grant, HmacParams, HmacSigning, HttpTarget,
+    Params, Preview, RequestError, SigV4, Signing, Tokens, WebhookKey,
+};
 use fanway_target::{AttemptRequest, Target};
-use fanway_types::{Secret, Timestamp};
-use http::HeaderValue;
+use fanway_types::{Secret, SigningTemplate, Timestamp};
+use http::{HeaderName, HeaderValue};
 use tokio::join;
 
 use crate::peer::{OK, Peer, StandingTime, expect_status, get, headers, params, post};
@@ -34,7 +38,17 @@ fn secret() -> Secret {
 
 fn signing() -> Signing {
     let clock = || Timestamp::from_millis(1_614_265_330_000);
-    Signing::try_new([[7; 24]], Arc::new(clock)).expect("a key")
+    let hmac = HmacSigning::try_new(HmacParams {
+        secrets: vec![secret()],
+        algorithm: Algorithm::Sha256,
+        encoding: Encoding::Hex,
+        header: HeaderName::from_static("x-signature"),
+        value: SigningTemplate::value("t={timestamp},v1={signature}").expect("a value"),
+        content: SigningTemplate::content("{timestamp}.{body}").expect("a content"),
+        timestamp_header: Some(HeaderName::from_static("x-signed-at")),
+    });
+    let key = WebhookKey::symmetric(&[7; 24]).expect("a key");
+    Signing::try_new([key], Some(hmac.expect("a secret")), Arc::new(clock)).expect("a key")
 }
 
 fn order() -> AttemptRequest {
@@ -70,6 +84,8 @@ fn a_request_is_shown_whole_but_for_its_secrets() {
         "webhook-id: dlv_1",
         "webhook-timestamp: 1614265330",
         "webhook-signature: (hidden)",
+        "x-signature: (hidden)",
+        "x-signed-at: 1614265330",
         "content-length: 2",
     ];
     check(shown, &order(), &expected);
@@ -86,6 +102,69 @@ fn credentials_are_hidden_whosever_they_are() {
         ..params("http://a")
     };
     check(ours, &get(""), &expected);
+}
+
+#[test]
+fn a_key_in_the_query_is_hidden() {
+    let shown = Params {
+        credentials: Credentials::Query {
+            name: "api key".to_owned(),
+            value: secret(),
+        },
+        ..params("http://a/v1")
+    };
+    for (path, expected) in [
+        ("", "GET http://a/v1?api%20key=(hidden)"),
+        ("?x=hunter2", "GET http://a/v1?x=hunter2&api%20key=(hidden)"),
+        ("/b?", "GET http://a/v1/b?api%20key=(hidden)"),
+    ] {
+        check(shown.clone(), &get(path), &[expected]);
+    }
+}
+
+#[test]
+fn a_token_is_shown_as_one_without_being_asked_for() {
+    let grant = Grant {
+        client_id: secret(),
+        client_secret: secret(),
+        auth: ClientAuth::Basic,
+        scope: None,
+        audience: None,
+        ahead: Duration::ZERO,
+    };
+    let tokens = Tokens::try_new(&grant, params("http://127.0.0.1:1/token"));
+    let shown = Params {
+        credentials: Credentials::OAuth2(tokens.expect("a token server")),
+        ..params("http://a")
+    };
+    check(
+        shown,
+        &get(""),
+        &["GET http://a/", "authorization: (hidden)"],
+    );
+}
+
+#[test]
+fn of_awss_signature_only_the_secrets_are_hidden() {
+    let shown = Params {
+        credentials: Credentials::SigV4(Box::new(SigV4 {
+            access_key: secret(),
+            secret_key: secret(),
+            session_token: Some(secret()),
+            region: "eu-west-1".to_owned(),
+            service: "execute-api".to_owned(),
+            clock: Arc::new(|| Timestamp::from_millis(1_614_265_330_000)),
+        })),
+        ..params("http://a")
+    };
+    let expected = [
+        "GET http://a/",
+        "x-amz-date: 20210225T150210Z",
+        "x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "x-amz-security-token: (hidden)",
+        "authorization: (hidden)",
+    ];
+    check(shown, &get(""), &expected);
 }
 
 #[test]
@@ -129,8 +208,8 @@ async fn what_is_shown_is_what_is_sent() {
     sent[0] = sent[0].replace(" /", &format!(" http://127.0.0.1:{port}/"));
     sent[0] = sent[0].replace(" HTTP/1.1", "");
     for line in &mut sent {
-        if line.starts_with("authorization: ") || line.starts_with("webhook-signature: ") {
-            let name = line.split(' ').next().expect("a name");
+        let name = line.split(' ').next().expect("a name").to_owned();
+        if ["authorization:", "webhook-signature:", "x-signature:"].contains(&&*name) {
             *line = format!("{name} (hidden)");
         }
     }

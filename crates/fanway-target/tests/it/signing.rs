@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, verify};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fanway_target::http::{HttpTarget, Params, Signing, Version};
+use fanway_target::http::{HttpTarget, Params, Signing, Version, WebhookKey};
 use fanway_target::{AttemptRequest, FailureKind, Sent, Target};
 use fanway_types::Timestamp;
 use tokio::join;
@@ -28,7 +28,9 @@ impl Wall {
     fn signing(&self, keys: &[&[u8]]) -> Signing {
         let millis = Arc::clone(&self.0);
         let clock = move || Timestamp::from_millis(millis.load(Ordering::Relaxed));
-        Signing::try_new(keys, Arc::new(clock)).expect("keys")
+        let keys = keys.iter().map(|key| WebhookKey::symmetric(key));
+        let keys: Result<Vec<_>, _> = keys.collect();
+        Signing::try_new(keys.expect("keys"), None, Arc::new(clock)).expect("there are some")
     }
 }
 
