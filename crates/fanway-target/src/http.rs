@@ -18,6 +18,7 @@ mod http2;
 mod noted;
 mod pool;
 mod preview;
+mod proxy;
 mod request;
 mod signing;
 mod socket;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use fanway_types::Egress;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
@@ -39,12 +41,13 @@ pub use budget::{ConnectionBudget, Figures};
 pub use clock::Timeouts;
 pub use credentials::{Credentials, CredentialsError};
 pub use preview::Preview;
+pub use proxy::{Login, LoginError, Proxy, ProxyKind};
 pub use request::RequestError;
 pub use signing::{Signing, SigningError, WallClock};
-pub use tls::{Roots, RootsError};
+pub use tls::{Identity, IdentityError, LeastVersion, Roots, RootsError, Tls};
 
 use clock::{Clock, Elapsed};
-use connect::{Connector, Protocol};
+use connect::{Connector, How, Protocol};
 use exchange::NoAnswer;
 use failure::Failure;
 use pool::Pool;
@@ -74,6 +77,12 @@ pub struct Params {
     pub idle: Duration,
     /// Whose certificates are accepted; read for https only.
     pub roots: Roots,
+    /// What else there is to TLS; read for https only.
+    pub tls: Tls,
+    /// The proxy on the way.
+    pub proxy: Option<Proxy>,
+    /// Which addresses may be connected to.
+    pub egress: Egress,
 }
 
 impl Params {
@@ -145,14 +154,22 @@ impl HttpTarget {
             budget,
             idle,
             roots,
+            tls,
+            proxy,
+            egress,
         } = params;
-        let tls = match url.is_https() {
-            true => Some(tls::client_config(&roots, version).map_err(HttpTargetError::Roots)?),
-            false => None,
+        let how = How {
+            tls: tls::handshake(&url, &roots, &tls, version)?,
+            version,
+            egress,
+            proxy,
         };
-        let connector = Connector::try_new(&url, tls, version).ok_or(HttpTargetError::Host)?;
-        let template =
+        let connector = Connector::new(&url, how);
+        let mut template =
             Template::try_new(url, &credentials, sign).map_err(HttpTargetError::Credentials)?;
+        if let Some(proxy) = connector.forwarder() {
+            template.name_whole_urls(&proxy.authorization());
+        }
         let pool = Pool::new(connections.get(), idle, &budget);
         let speaks_http2 = AtomicBool::new(connector.may_multiplex());
         let opening = Mutex::new(());

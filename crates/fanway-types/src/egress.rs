@@ -5,13 +5,15 @@
 //! too is to stay on the public internet. It decides on addresses, not on names: who connects asks
 //! for each address that a name stands for, and connects to that very address.
 
+mod literal;
 mod network;
 mod special;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use literal::literal;
 pub use network::{Network, NetworkError};
 
 /// Which addresses may be connected to. Clones share it.
@@ -63,6 +65,14 @@ impl Egress {
         Self((!is_open).then(|| Arc::new(rules)))
     }
 
+    /// The same for addresses that the config itself names and that needn't be public: only what is
+    /// denied is forbidden.
+    #[must_use]
+    pub fn of_config(&self) -> Self {
+        let deny = self.0.as_ref().map(|rules| rules.deny.as_slice());
+        Self::any_but(deny.unwrap_or_default())
+    }
+
     /// Whether nothing is forbidden.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -95,6 +105,20 @@ impl Egress {
     }
 }
 
+impl Forbidden {
+    /// The address.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Whether it is denied, so that nothing would allow it.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(self.why, Why::Denied(_))
+    }
+}
+
 impl Rules {
     /// Whether an address is in `allow`: as it is, or as the IPv4 address that it is written for.
     fn allows(&self, address: IpAddr) -> bool {
@@ -121,20 +145,6 @@ impl fmt::Display for Forbidden {
 }
 
 impl std::error::Error for Forbidden {}
-
-/// The address that a URL's host is, where it is one in its usual form: an IPv6 address may stand in
-/// brackets.
-#[must_use]
-pub fn literal(host: &str) -> Option<IpAddr> {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|inner| inner.strip_suffix(']'));
-    match bare {
-        Some(inner) => inner.parse().ok().map(IpAddr::V6),
-        None => host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
-    }
-    .or_else(|| host.parse().ok())
-}
 
 #[cfg(test)]
 mod tests;
