@@ -10,6 +10,7 @@ mod fitting;
 mod generations;
 mod including;
 mod limits;
+mod network;
 mod reaching;
 mod references;
 mod renames;

@@ -98,7 +98,7 @@ impl Gate {
             Class::Gone => self.disable(attempt, is_current),
             Class::Forbidden => {
                 let end = End::Dead(DeadReason::Egress);
-                counted(attempt, end, AttemptEnd::Refused)
+                counted(attempt, end, AttemptEnd::Unsendable)
             }
             Class::CredentialsRefused if is_forced => Judgement {
                 attempt: AttemptEnd::Credentials,
