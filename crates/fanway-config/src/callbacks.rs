@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use fanway_policy as policy;
+use fanway_types as types;
 
 use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Least, Section};
@@ -25,6 +26,8 @@ pub struct Callbacks {
     pub concurrency: NonZeroUsize,
     /// The most origins at a time; what is for others waits in the store.
     pub origins: NonZeroUsize,
+    /// Which addresses they may go to.
+    pub egress: types::Egress,
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -39,6 +42,10 @@ pub(crate) static SECTION: Section = Section {
             "what senders may name is a route's: `callback: { allow: […] }`",
         ),
         ("url", "callbacks go where their senders say"),
+        (
+            "proxy",
+            "callbacks go the direct way, so that it is known where they go",
+        ),
         (
             "credentials",
             "callbacks are signed, and carry nobody's credentials",
@@ -90,7 +97,8 @@ pub(crate) static SECTION: Section = Section {
     ],
 };
 
-pub(crate) fn read(fields: &Fields<'_>) -> Option<Callbacks> {
+/// `egress` is what the top says of addresses from data.
+pub(crate) fn read(fields: &Fields<'_>, egress: types::Egress) -> Option<Callbacks> {
     let sign = fields.optional_section("sign", sign::read);
     let timeouts = timeouts::read(fields, "timeout");
     let retry = fields.section("retry", retry::read);
@@ -106,5 +114,6 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<Callbacks> {
         breaker: breaker?,
         concurrency: concurrency?,
         origins: origins?,
+        egress,
     })
 }

@@ -128,6 +128,11 @@ impl<'e> Check<'e> {
         }
     }
 
+    /// How many errors have been noted.
+    pub(crate) fn count_errors(&self) -> usize {
+        self.errors.borrow().len()
+    }
+
     /// Whether an error has been noted.
     pub(crate) fn has_errors(&self) -> bool {
         !self.errors.borrow().is_empty()
@@ -145,6 +150,12 @@ impl<'e> Check<'e> {
 
     fn name(&self, file: File) -> String {
         self.texts.borrow()[file.0].name.clone()
+    }
+
+    /// The folder that a file is in; the working directory is the empty path.
+    pub(crate) fn folder_of(&self, file: File) -> PathBuf {
+        let name = PathBuf::from(self.name(file));
+        name.parent().map(Path::to_owned).unwrap_or_default()
     }
 
     /// The text of a line.

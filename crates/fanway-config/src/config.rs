@@ -7,6 +7,7 @@ use fanway_types::{ByteCount, TargetName};
 
 use crate::callbacks::{self, Callbacks};
 use crate::check::{Check, Finding};
+use crate::egress::{self, Egress};
 use crate::environment::Environment;
 use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Section};
@@ -27,6 +28,8 @@ pub struct Config {
     pub server: Server,
     /// Where messages are kept.
     pub store: Store,
+    /// Where Fanway may connect to.
+    pub egress: Egress,
     /// How those are told who name a URL themselves.
     pub callbacks: Callbacks,
     /// The APIs that are called.
@@ -77,6 +80,12 @@ pub(crate) static SECTION: Section = Section {
             kind: Kind::Section(&store::SECTION),
             default: Default::Unset,
             about: "Where messages are kept, how surely and for how long.",
+        },
+        Key {
+            name: "egress",
+            kind: Kind::Section(&egress::SECTION),
+            default: Default::Unset,
+            about: "Where Fanway may connect to. What comes from data (callbacks' addresses) reaches the public internet only, unless it is said otherwise here.",
         },
         Key {
             name: "callbacks",
@@ -152,6 +161,7 @@ impl Config {
             Some(sections) if found.errors.is_empty() => Ok(Self {
                 server: sections.server,
                 store: sections.store,
+                egress: sections.egress,
                 callbacks: sections.callbacks,
                 targets: sections.targets,
                 routes: sections.routes,
@@ -179,6 +189,7 @@ fn report_empty(check: &Check<'_>, file: File) {
 struct Sections {
     server: Server,
     store: Store,
+    egress: Egress,
     callbacks: Callbacks,
     targets: BTreeMap<TargetName, Target>,
     routes: Vec<Route>,
@@ -191,7 +202,11 @@ fn read(fields: &Fields<'_>, main: &Path) -> Option<Sections> {
     let included = include::read(fields, "include", main);
     let server = fields.section("server", server::read);
     let store = fields.section("store", store::read);
-    let callbacks = fields.section("callbacks", callbacks::read);
+    let read_egress = fields.section("egress", egress::read);
+    let egress = read_egress.clone().unwrap_or_default();
+    let callbacks = fields.section("callbacks", |inner| {
+        callbacks::read(inner, egress.data.clone())
+    });
     let (targets, routes) = include::gather(fields, &included);
     let known = if targets.is_partial {
         KnownTargets::some(&targets.entries)
@@ -203,8 +218,9 @@ fn read(fields: &Fields<'_>, main: &Path) -> Option<Sections> {
         messages: store.as_ref().map(|store| store.keep.messages),
         messages_span: written(fields, "store", &["keep", "messages"]).map(|node| node.span),
         signs_callbacks: written(fields, "callbacks", &["sign"]).is_some(),
+        egress: &egress.data,
     };
-    let read_targets = targets::read_all(check, &targets.entries, &known);
+    let read_targets = targets::read_all(check, &targets.entries, &known, &egress.targets);
     let read_routes = routes::read_all(check, &routes.entries, &beside);
     if !routes.is_partial && !routes.entries.is_empty() {
         warn_unused(check, &targets.entries, &known);
@@ -215,6 +231,7 @@ fn read(fields: &Fields<'_>, main: &Path) -> Option<Sections> {
     Some(Sections {
         server,
         store,
+        egress: read_egress?,
         callbacks: callbacks?,
         targets: read_targets?,
         routes: read_routes?,

@@ -31,12 +31,19 @@ const KEYS: [&str; 20] = [
 /// Words of a line that may have a secret in it: a key for signing, or one for AWS.
 const BESIDE_SECRETS: [&str; 4] = ["webhooks", "whsec", "whsk", "access"];
 
+/// What a private key in PEM has in it (RFC 7468).
+const PRIVATE_KEY: &str = "PRIVATE KEY";
+
+/// Letters and digits in a row from which on they may be a part of a key.
+const LONG: usize = 40;
+
 /// That of a header, which is no secret.
 const NAME: &str = "name";
 
 /// Hides the values below such keys, except where all that they show is a reference.
 pub(crate) fn hide_values(check: &Check<'_>, node: &Node) {
     match &node.value {
+        Value::Scalar(scalar) if scalar.text.contains(PRIVATE_KEY) => check.hide(node.span),
         Value::Scalar(_) => {}
         Value::Sequence(items) => items.iter().for_each(|item| hide_values(check, item)),
         Value::Mapping(entries) => {
@@ -72,6 +79,8 @@ pub(crate) fn hide_lines(check: &Check<'_>, file: File) {
     check.hide_lines(file, |line| {
         let mut words = line.split(|character: char| !character.is_ascii_alphanumeric());
         // A URL may have a password before its `@`.
-        words.any(|word| is_secret(word) || BESIDE_SECRETS.contains(&word)) || line.contains('@')
+        let may_be =
+            |word: &str| is_secret(word) || BESIDE_SECRETS.contains(&word) || word.len() >= LONG;
+        words.any(may_be) || line.contains('@')
     });
 }

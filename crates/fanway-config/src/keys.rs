@@ -62,6 +62,14 @@ pub(crate) enum Kind {
     Path,
     /// A file or a folder of the config itself.
     Source,
+    /// The path of a PEM file, or PEM itself.
+    Pem,
+    /// A name or an address that a certificate can be for.
+    HostName,
+    /// Where a proxy is.
+    ProxyUrl,
+    /// A range of addresses.
+    Network,
     Flag,
     Duration(Least),
     DurationWithin {
@@ -152,6 +160,12 @@ impl Kind {
             Self::SignatureValue => "a header's value, such as sha256={signature}".to_owned(),
             Self::Path => "the path of a folder".to_owned(),
             Self::Source => "the path of a file or a folder".to_owned(),
+            Self::Pem => "the path of a PEM file, or PEM itself".to_owned(),
+            Self::HostName => "a name such as api.example, or an address".to_owned(),
+            Self::ProxyUrl => {
+                "a proxy such as http://proxy.example:3128 or socks5h://127.0.0.1:1080".to_owned()
+            }
+            Self::Network => "a range of addresses such as 10.20.0.0/16 or fd00::/8".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Duration(Least::Zero) => "a duration such as 250ms, 10s, 1h30m or 30d".to_owned(),
             Self::Duration(Least::AboveZero) => {
@@ -221,6 +235,10 @@ impl Kind {
             Self::SigningKey => "`whsec_…` or `whsk_…`".to_owned(),
             Self::SignedContent | Self::SignatureValue => "text with `{…}`".to_owned(),
             Self::Path | Self::Source => "path".to_owned(),
+            Self::Pem => "path, or PEM".to_owned(),
+            Self::HostName => "host name".to_owned(),
+            Self::ProxyUrl => "URL of a proxy".to_owned(),
+            Self::Network => "range of addresses".to_owned(),
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Duration(_) => "duration".to_owned(),
             Self::DurationWithin { least, most } => {

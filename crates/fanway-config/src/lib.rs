@@ -6,7 +6,7 @@
 //! A text goes this way: `document` reads a file, and `yaml` makes of it a tree of nodes that know
 //! their place; `include` brings in other files; `fields` reads mappings and `nodes` what is in
 //! them, by tables of `keys`, which stand beside the code that reads each section (`server`,
-//! `store`, `callbacks`, `targets`, `routes`); `check` gathers what is wrong, and `problem` shows
+//! `store`, `egress`, `callbacks`, `targets`, `routes`); `check` gathers what is wrong, and `problem` shows
 //! it. `sources` records what all of that was read from.
 
 mod callbacks;
@@ -14,6 +14,7 @@ mod check;
 mod config;
 mod docs;
 mod document;
+mod egress;
 mod environment;
 mod fields;
 mod hidden;
@@ -39,6 +40,7 @@ mod yaml;
 pub use callbacks::Callbacks;
 pub use config::Config;
 pub use docs::docs_table;
+pub use egress::Egress;
 pub use environment::{Environment, ProcessEnvironment};
 pub use problem::{Code, Errors, Place, Problem};
 pub use restart::needs_restart;
@@ -48,6 +50,7 @@ pub use server::{Cors, PageOrigins, Server};
 pub use store::{Bodies, Keep, Store, Sync};
 pub use targets::{
     ClientAuth, Counts, Credentials, Endpoint, Health, Hmac, HmacAlgorithm, HmacEncoding, Http,
-    OAuth2, Reach, SigV4, Sign, SigningKey, SigningScheme, Target, Timeouts,
+    Identity, Login, OAuth2, Proxy, ProxyKind, ProxyUrl, Reach, SigV4, Sign, SigningKey,
+    SigningScheme, Target, Timeouts, Tls, TlsVersion,
 };
 pub use url::{HttpUrl, UrlError};

@@ -10,7 +10,7 @@ mod terms;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanway_types::{AllowedOrigin, PathTemplate, Plan, RouteName, Step, TargetName};
+use fanway_types::{AllowedOrigin, Egress, PathTemplate, Plan, RouteName, Step, TargetName};
 use http::Method;
 
 use crate::check::{Check, Finding};
@@ -59,6 +59,8 @@ pub(crate) struct Beside<'n> {
     pub(crate) messages_span: Option<Span>,
     /// Whether `callbacks.sign` is written.
     pub(crate) signs_callbacks: bool,
+    /// Which addresses they may name.
+    pub(crate) egress: &'n Egress,
 }
 
 pub(crate) static SECTION: Section = Section {

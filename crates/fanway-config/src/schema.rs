@@ -101,12 +101,15 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         | Kind::Origin
         | Kind::PageOrigin
         | Kind::Path
+        | Kind::Network
         | Kind::Match
         | Kind::Program
         | Kind::Template => json!({ "type": "string" }),
         Kind::Text
         | Kind::Secret
         | Kind::Source
+        | Kind::Pem
+        | Kind::HostName
         | Kind::PathTemplate
         | Kind::UrlPath
         | Kind::Header
@@ -117,6 +120,9 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         }
         Kind::Method => {
             json!({ "type": "string", "pattern": format!(r"^([A-Z-]+|\*)$|{REFERENCE}") })
+        }
+        Kind::ProxyUrl => {
+            json!({ "type": "string", "pattern": format!("^(http|socks5h?)://[^/@]+:[0-9]+/?$|{REFERENCE}") })
         }
         Kind::SigningKey => {
             json!({ "type": "string", "pattern": format!("^(whsec|whsk)_[A-Za-z0-9+/]+=*$|{REFERENCE}") })
@@ -171,7 +177,8 @@ fn kind(kind: &Kind) -> Map<String, Value> {
 
 /// A word, and the number that YAML takes it for where it looks like one.
 fn spellings(word: &str) -> Vec<Value> {
-    let number = word.parse::<u32>().ok().map(|number| json!(number));
+    let whole = word.parse::<u32>().ok().map(|number| json!(number));
+    let number = whole.or_else(|| word.parse::<f64>().ok().map(|number| json!(number)));
     std::iter::once(json!(word)).chain(number).collect()
 }
 

@@ -8,10 +8,12 @@ mod endpoints;
 mod fallback;
 mod health;
 mod known;
+mod proxy;
 mod rate;
 pub(crate) mod retry;
 pub(crate) mod sign;
 pub(crate) mod timeouts;
+mod tls;
 mod was;
 
 use std::collections::BTreeMap;
@@ -19,10 +21,11 @@ use std::time::Duration;
 
 use fanway_policy as policy;
 use fanway_policy::concurrency::Concurrency;
-use fanway_types::TargetName;
+use fanway_types::{Egress, TargetName};
 use sha2::{Digest, Sha256};
 
 use crate::check::{Check, Finding};
+use crate::egress::check_host;
 use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Least, Section};
 use crate::nodes::name;
@@ -36,8 +39,10 @@ pub use endpoints::{Endpoint, Reach};
 use fallback::Fallbacks;
 pub use health::Health;
 pub(crate) use known::KnownTargets;
+pub use proxy::{Login, Proxy, ProxyKind, ProxyUrl};
 pub use sign::{Hmac, HmacAlgorithm, HmacEncoding, Sign, SigningKey, SigningScheme};
 pub use timeouts::Timeouts;
+pub use tls::{Identity, Tls, TlsVersion};
 use was::Adopted;
 
 /// What stands under a target's name.
@@ -73,20 +78,29 @@ pub struct Target {
     /// Who has deliveries in its place while its breaker isn't closed, and those that it has given
     /// up: a target that has no fallback itself.
     pub fallback: Option<TargetName>,
+    /// What there is to TLS; only where all of its addresses are https.
+    pub tls: Option<Tls>,
+    /// The proxy on the way to it.
+    pub proxy: Option<Proxy>,
+    /// Which addresses it may be connected to at.
+    pub egress: Egress,
 }
 
 impl Target {
+    /// Its addresses, at least one.
+    fn urls(&self) -> Vec<&HttpUrl> {
+        match &self.reach {
+            None => vec![&self.url],
+            Some(reach) => reach.endpoints.iter().map(|it| &it.url).collect(),
+        }
+    }
+
     /// A fingerprint of where it is, all of its endpoints, which doesn't tell where: an address may
     /// be a secret. Their order and weights make no difference.
     #[must_use]
     pub fn address(&self) -> String {
-        let mut urls: Vec<&str> = match &self.reach {
-            None => vec![self.url.as_str()],
-            Some(reach) => {
-                let endpoints = reach.endpoints.iter();
-                endpoints.map(|endpoint| endpoint.url.as_str()).collect()
-            }
-        };
+        let urls = self.urls();
+        let mut urls: Vec<&str> = urls.iter().map(|url| url.as_str()).collect();
         urls.sort_unstable();
         let digest = Sha256::digest(urls.join("\n").as_bytes());
         let hex = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
@@ -119,10 +133,7 @@ impl FromText for Http {
 pub(crate) static SECTION: Section = Section {
     about: "An API that Fanway calls.",
     elsewhere: &[
-        (
-            "ca",
-            "not in this release; the system's certificates are trusted",
-        ),
+        ("ca", "an authority of the target's own belongs under `tls`"),
         ("method", "the method is a step's: under the route's `send`"),
         ("headers", "headers are a step's: under the route's `send`"),
         ("bearer", "that belongs under `credentials`"),
@@ -205,6 +216,18 @@ pub(crate) static SECTION: Section = Section {
             about: "The version of HTTP: `auto` takes what TLS agrees on, and HTTP/1.1 without TLS; `2` without TLS is HTTP/2 with prior knowledge.",
         },
         Key {
+            name: "tls",
+            kind: Kind::Section(&tls::SECTION),
+            default: Default::Unset,
+            about: "What there is to its TLS: authorities of its own, a certificate of ours.",
+        },
+        Key {
+            name: "proxy",
+            kind: Kind::Either(&Kind::ProxyUrl, &proxy::SECTION),
+            default: Default::Unset,
+            about: "The proxy by which it is reached: `http://` (a tunnel by `CONNECT` for https, and requests as they are for http), `socks5://` (the name is resolved here), or `socks5h://` (there).",
+        },
+        Key {
             name: "idle",
             kind: Kind::Duration(Least::AboveZero),
             default: Default::Is("60s"),
@@ -254,13 +277,18 @@ pub(crate) fn read_all(
     check: &Check<'_>,
     entries: &[&Entry],
     known: &KnownTargets<'_>,
+    egress: &Egress,
 ) -> Option<BTreeMap<TargetName, Target>> {
     let adopted = Adopted::new(known);
     let fallbacks = Fallbacks::new(known);
     let read_one = |entry: &&Entry| {
         let name = name(check, entry).filter(|name| is_free(check, entry, name));
         let target = Fields::read(check, &entry.node, &SECTION, |fields| {
-            read(fields, &adopted, &fallbacks, name.as_ref())
+            let target = read(fields, &adopted, &fallbacks, name.as_ref())?;
+            fits_wire(fields, &target, egress).then_some(Target {
+                egress: egress.clone(),
+                ..target
+            })
         });
         Some((name?, target?))
     };
@@ -294,6 +322,8 @@ fn read(
     let timeouts = timeouts::read(fields, "timeout");
     let addresses = endpoints::read(fields, timeouts.as_ref());
     let http = fields.value("http");
+    let tls = fields.optional_section("tls", tls::read);
+    let proxy = proxy::read(fields, "proxy");
     let idle = fields.value("idle");
     let success = counts::read_success(fields);
     let retry = fields.section("retry", retry::read);
@@ -319,5 +349,33 @@ fn read(
         rate: rate?,
         breaker: breaker?,
         fallback: fallback?,
+        tls: tls?,
+        proxy: proxy?,
+        egress: Egress::default(),
     })
+}
+
+/// Whether what is said of connections fits the addresses, and those may be connected to.
+fn fits_wire(fields: &Fields<'_>, target: &Target, egress: &Egress) -> bool {
+    let check = fields.check;
+    let before = check.count_errors();
+    let urls = target.urls();
+    if let Some(tls) = fields.entry("tls")
+        && urls
+            .iter()
+            .any(|url| url.uri().scheme_str() != Some("https"))
+    {
+        let message = "`tls` is for https, and an address of this target is http".to_owned();
+        check.report(Finding::new(Code::Fit, tls.key_span, message));
+    }
+    let addresses = fields.entry("url").or_else(|| fields.entry("endpoints"));
+    if let Some(entry) = addresses {
+        for host in urls.iter().filter_map(|url| url.uri().host()) {
+            check_host(check, egress, host, entry.node.span);
+        }
+    }
+    if let (Some(entry), Some(proxy)) = (fields.entry("proxy"), &target.proxy) {
+        check_host(check, &egress.of_config(), &proxy.url.host, entry.node.span);
+    }
+    before == check.count_errors()
 }

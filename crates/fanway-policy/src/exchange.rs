@@ -25,6 +25,8 @@ pub enum Exchange<'a> {
     },
     /// No answer came: a connection, TLS or I/O error, or a time-out.
     Unanswered,
+    /// It wasn't made: the target's address is one that may not be connected to.
+    Forbidden,
 }
 
 /// What was found of an answer's body, where its status is a success.
@@ -60,6 +62,8 @@ pub enum Class {
     CredentialsRefused,
     /// 410 of a target that says by it that it wants nothing any more.
     Gone,
+    /// It names an address that may not be connected to, and won't name another.
+    Forbidden,
 }
 
 impl Exchange<'_> {
@@ -68,7 +72,7 @@ impl Exchange<'_> {
     pub fn is_silence(&self) -> bool {
         match self {
             Self::Answered { body, .. } => *body == Body::Unknown,
-            Self::Unanswered => true,
+            Self::Unanswered | Self::Forbidden => true,
         }
     }
 
@@ -81,7 +85,7 @@ impl Exchange<'_> {
             body,
         } = *self
         else {
-            return silence(rules);
+            return self.unanswered(rules);
         };
         let transient = || Class::Transient {
             asked: retry_after.and_then(|value| parse_retry_after(value, now)),
@@ -101,6 +105,15 @@ impl Exchange<'_> {
             (410, _) if rules.gone_disables() => Class::Gone,
             _ if rules.is_retried(status) => transient(),
             _ => Class::Final,
+        }
+    }
+
+    /// What it means that there was no answer. An address of the config's may turn out to be
+    /// another one tomorrow, one that came with the message doesn't.
+    fn unanswered(&self, rules: &Rules) -> Class {
+        match self {
+            Self::Forbidden if rules.is_from_data() => Class::Forbidden,
+            _ => silence(rules),
         }
     }
 }

@@ -25,8 +25,8 @@ use prometheus_client::registry::Registry;
 
 pub use document::{
     Body, Bounds, Breaker, Checked, Concurrency, Endpoints, Explained, Expression, Health, Key,
-    Notices, Outgoing, Policy, Problem, Rate, Retry, Said, Step, Success, Terms, Timeouts, Tried,
-    Who,
+    Notices, Outgoing, Policy, Problem, Proxy, Rate, Retry, Said, Step, Success, Terms, Timeouts,
+    Tls, Tried, Who,
 };
 
 use crate::lanes::Lanes;

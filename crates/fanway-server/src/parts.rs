@@ -2,6 +2,7 @@
 
 mod addresses;
 mod proofs;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -198,7 +199,10 @@ pub(crate) fn called(
         connections: target.concurrency.most(),
         idle: target.idle,
         budget: outward.budget.clone(),
-        roots: outward.roots.clone(),
+        roots: wire::roots(target.tls.as_ref(), outward),
+        tls: wire::tls(target.tls.as_ref()),
+        proxy: target.proxy.as_ref().map(wire::proxy),
+        egress: target.egress.clone(),
     })
 }
 
@@ -219,13 +223,16 @@ pub(crate) fn origin(
         idle: http::Params::DEFAULT_IDLE,
         budget: outward.budget.clone(),
         roots: outward.roots.clone(),
+        tls: http::Tls::default(),
+        proxy: None,
+        egress: callbacks.egress.clone(),
     };
     let counts = counts(&callbacks.counts);
     Ok(Settings {
         target: Addresses::One(http_target(name, called)?),
         counts: Counts {
             // One address that is gone says nothing of the origin's others.
-            rules: counts.rules.never_disabling(),
+            rules: counts.rules.from_data(),
             ..counts
         },
         retry: callbacks.retry.clone(),

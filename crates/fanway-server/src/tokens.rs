@@ -4,13 +4,21 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fanway_config::{Config, Credentials, OAuth2};
+use fanway_config::{Config, Credentials, OAuth2, Proxy, Target};
 use fanway_target::http::Tokens;
-use fanway_types::TargetName;
+use fanway_types::{Egress, TargetName};
 
 /// Tokens by their targets, with how they are got. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TokenBook(Arc<Mutex<BTreeMap<TargetName, (OAuth2, Tokens)>>>);
+pub(crate) struct TokenBook(Arc<Mutex<BTreeMap<TargetName, (Got, Tokens)>>>);
+
+/// All that tells how tokens are got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Got {
+    oauth2: OAuth2,
+    proxy: Option<Proxy>,
+    egress: Egress,
+}
 
 impl TokenBook {
     /// A target's tokens: those that it has where they are got as before, else such as `make` gives.
@@ -19,18 +27,24 @@ impl TokenBook {
     /// Those of `make`.
     pub(crate) fn of<E>(
         &self,
-        target: &TargetName,
+        name: &TargetName,
+        target: &Target,
         oauth2: &OAuth2,
         make: impl FnOnce() -> Result<Tokens, E>,
     ) -> Result<Tokens, E> {
+        let got = Got {
+            oauth2: oauth2.clone(),
+            proxy: target.proxy.clone(),
+            egress: target.egress.clone(),
+        };
         let mut book = self.lock();
-        if let Some((before, tokens)) = book.get(target)
-            && before == oauth2
+        if let Some((before, tokens)) = book.get(name)
+            && *before == got
         {
             return Ok(tokens.clone());
         }
         let tokens = make()?;
-        book.insert(target.clone(), (oauth2.clone(), tokens.clone()));
+        book.insert(name.clone(), (got, tokens.clone()));
         Ok(tokens)
     }
 
@@ -44,7 +58,7 @@ impl TokenBook {
         self.lock().retain(|target, _| has_tokens(target));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, (OAuth2, Tokens)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, (Got, Tokens)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

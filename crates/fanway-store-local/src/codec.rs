@@ -145,7 +145,7 @@ mod verdict {
 
     const AGAIN: u8 = 64;
 
-    const CODES: [(u8, Verdict); 9] = [
+    const CODES: [(u8, Verdict); 10] = [
         (0, Verdict::Ended(End::Delivered)),
         (1, Verdict::Ended(End::Skipped)),
         (2, Verdict::Ended(End::Cancelled)),
@@ -155,6 +155,7 @@ mod verdict {
         (11, Verdict::Ended(End::Dead(DeadReason::Crash))),
         (12, Verdict::Ended(End::Dead(DeadReason::Expired))),
         (13, Verdict::Ended(End::Dead(DeadReason::Order))),
+        (14, Verdict::Ended(End::Dead(DeadReason::Egress))),
     ];
 
     const CAUSES: [(u8, AgainCause); 4] = [

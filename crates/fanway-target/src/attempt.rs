@@ -162,6 +162,10 @@ pub enum FailureKind {
     Resolve,
     /// No address took the connection.
     Connect,
+    /// None of the host's addresses is one that may be connected to: nothing was attempted.
+    Egress,
+    /// The proxy on the way didn't connect us.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// None of the process' connections was free in time: nothing was attempted.
@@ -189,6 +193,8 @@ impl FailureKind {
         match self {
             Self::Resolve => "resolve",
             Self::Connect => "connect",
+            Self::Egress => "egress",
+            Self::Proxy => "proxy",
             Self::Tls => "tls",
             Self::NoConnection => "no_connection",
             Self::ConnectTimeout => "connect_timeout",

@@ -22,6 +22,7 @@ mod noted;
 mod oauth2;
 mod pool;
 mod preview;
+mod proxy;
 mod request;
 mod signing;
 mod sigv4;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use fanway_types::Egress;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
@@ -45,16 +47,17 @@ pub use clock::Timeouts;
 pub use credentials::{Credentials, CredentialsError};
 pub use oauth2::{ClientAuth, Grant, Tokens};
 pub use preview::Preview;
+pub use proxy::{Login, LoginError, Proxy, ProxyKind};
 pub use request::RequestError;
 pub use signing::{
     Algorithm, Encoding, HmacError, HmacParams, HmacSigning, NoSigningKey, Signing, WallClock,
     WebhookKey, WebhookKeyError,
 };
 pub use sigv4::SigV4;
-pub use tls::{Roots, RootsError};
+pub use tls::{Identity, IdentityError, LeastVersion, Roots, RootsError, Tls};
 
 use clock::{Clock, Elapsed};
-use connect::{Connector, Protocol};
+use connect::{Connector, How, Protocol};
 use exchange::NoAnswer;
 use failure::Failure;
 use pool::Pool;
@@ -84,6 +87,12 @@ pub struct Params {
     pub idle: Duration,
     /// Whose certificates are accepted; read for https only.
     pub roots: Roots,
+    /// What else there is to TLS; read for https only.
+    pub tls: Tls,
+    /// The proxy on the way.
+    pub proxy: Option<Proxy>,
+    /// Which addresses may be connected to.
+    pub egress: Egress,
 }
 
 impl Params {
@@ -155,14 +164,22 @@ impl HttpTarget {
             budget,
             idle,
             roots,
+            tls,
+            proxy,
+            egress,
         } = params;
-        let tls = match url.is_https() {
-            true => Some(tls::client_config(&roots, version).map_err(HttpTargetError::Roots)?),
-            false => None,
+        let how = How {
+            tls: tls::handshake(&url, &roots, &tls, version)?,
+            version,
+            egress,
+            proxy,
         };
-        let connector = Connector::try_new(&url, tls, version).ok_or(HttpTargetError::Host)?;
-        let template =
+        let connector = Connector::new(&url, how);
+        let mut template =
             Template::try_new(url, credentials, sign).map_err(HttpTargetError::Credentials)?;
+        if let Some(proxy) = connector.forwarder() {
+            template.name_whole_urls(&proxy.authorization());
+        }
         let pool = Pool::new(connections.get(), idle, &budget);
         let speaks_http2 = AtomicBool::new(connector.may_multiplex());
         let opening = Mutex::new(());

@@ -6,6 +6,7 @@
 mod base32;
 mod byte_count;
 mod delivery;
+pub mod egress;
 mod headers;
 mod idempotency;
 mod ids;
@@ -24,6 +25,7 @@ mod trace;
 
 pub use byte_count::{ByteCount, ByteCountError};
 pub use delivery::{DeliveryState, HeldBy, MessageState};
+pub use egress::{Egress, Network, NetworkError};
 pub use headers::{Headers, HeadersBuilder};
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyHash, KeyScope};
 pub use ids::{DeliveryId, Direction, IdError, IdText, JobId, MessageId, StepIndex};

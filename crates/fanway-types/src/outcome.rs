@@ -95,6 +95,8 @@ pub enum DeadReason {
     /// An earlier delivery of its order key is dead, and its step is
     /// [`DeadLetterRest`](crate::WhenDead::DeadLetterRest).
     Order,
+    /// It names an address that Fanway may not connect to.
+    Egress,
 }
 
 words!(DeadReason {
@@ -104,6 +106,7 @@ words!(DeadReason {
     Crash => "crash",
     Expired => "expired",
     Order => "order",
+    Egress => "egress",
 });
 
 impl DeadReason {

@@ -4,6 +4,7 @@ use fanway_types::{AllowedOrigin, TargetName};
 
 use super::Beside;
 use crate::check::Finding;
+use crate::egress::check_host;
 use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Section};
 use crate::nodes::one_or_more;
@@ -83,10 +84,30 @@ fn read_parts(fields: &Fields<'_>, beside: &Beside<'_>) -> Option<Callback> {
         beside.targets.read(check, &entry.node).map(Some)
     });
     let allow = allow.map_or(Some(Vec::new()), |entry| {
-        one_or_more(check, &entry.node, &Kind::OneOrMore(&Kind::Origin))
+        read_origins(fields, entry, beside)
     });
     Some(Callback {
         to: to?,
         allow: allow?,
     })
+}
+
+/// Reads what senders may name. An address that callbacks can't go to is no use there.
+fn read_origins(
+    fields: &Fields<'_>,
+    entry: &Entry,
+    beside: &Beside<'_>,
+) -> Option<Vec<AllowedOrigin>> {
+    let (check, node) = (fields.check, &entry.node);
+    let origins: Vec<AllowedOrigin> = one_or_more(check, node, &Kind::OneOrMore(&Kind::Origin))?;
+    let nodes = match &node.value {
+        Value::Sequence(items) => items.as_slice(),
+        Value::Scalar(_) | Value::Mapping(_) => std::slice::from_ref(node),
+    };
+    for (origin, node) in origins.iter().zip(nodes) {
+        if let Some(host) = origin.host() {
+            check_host(check, beside.egress, host, node.span);
+        }
+    }
+    Some(origins)
 }

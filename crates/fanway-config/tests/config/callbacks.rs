@@ -89,7 +89,10 @@ fn who_is_told_is_a_target_that_there_is() {
 #[test]
 fn senders_may_name_what_is_allowed() {
     let route = "callback: { allow: ['https://*.example.com', 'http://127.0.0.1:9000'] }";
-    let config = config(&text(route, SIGNED));
+    let config = config(&text(
+        route,
+        &format!("{SIGNED}\negress: {{ allow: 127.0.0.0/8 }}"),
+    ));
     let allowed = |origin: &str| {
         let origin: Origin = origin.parse().expect("an origin");
         let mut origins = config.routes[0].callback_origins.iter();

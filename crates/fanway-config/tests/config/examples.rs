@@ -1,14 +1,20 @@
 //! Each example config is right, and files are read as they are.
 
 use std::env::VarError;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use fanway_config::{Config, Environment, ProcessEnvironment};
+use rcgen::{CertificateParams, KeyPair};
 
-/// An environment in which everything is set, and can be a secret for signing.
-struct Complete;
+/// An environment in which everything is set, and can be a secret for signing; files of such names
+/// hold a certificate and its key.
+struct Complete {
+    certificate: String,
+    key: String,
+}
 
 const VALUE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// What a variable stands for whose name says that it is a private key.
@@ -20,8 +26,24 @@ impl Environment for Complete {
         Ok(if is_private { PRIVATE_KEY } else { VALUE }.to_owned())
     }
 
-    fn file(&self, _: &Path) -> io::Result<String> {
-        Ok(VALUE.to_owned())
+    fn file(&self, path: &Path) -> io::Result<String> {
+        let extension = path.extension().and_then(OsStr::to_str);
+        Ok(match extension {
+            Some("pem") => self.certificate.clone(),
+            Some("key") => self.key.clone(),
+            _ => VALUE.to_owned(),
+        })
+    }
+}
+
+impl Complete {
+    fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(["a.example".to_owned()]).expect("a name");
+        Self {
+            certificate: params.self_signed(&key).expect("signed").pem(),
+            key: key.serialize_pem(),
+        }
     }
 }
 
@@ -50,7 +72,8 @@ fn every_example_is_right() {
         "{found:?}"
     );
     for path in found {
-        let config = Config::load(&path, &Complete).unwrap_or_else(|errors| panic!("{errors}"));
+        let config =
+            Config::load(&path, &Complete::new()).unwrap_or_else(|errors| panic!("{errors}"));
         assert!(
             config.warnings.is_empty(),
             "{}: {:?}",
@@ -70,7 +93,7 @@ fn every_whole_config_in_the_documentation_is_right() {
     let whole: Vec<&str> = blocks.filter(is_whole).collect();
     assert_eq!(whole.len(), 2, "{whole:#?}");
     for text in whole {
-        let config = Config::parse(text, "configuration.md", &Complete);
+        let config = Config::parse(text, "configuration.md", &Complete::new());
         let config = config.unwrap_or_else(|errors| panic!("{errors}"));
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
@@ -91,7 +114,7 @@ fn every_way_to_prove_who_we_are_in_the_documentation_is_right() {
             let text = format!(
                 "targets:\n  shop:\n    url: http://a/\n{part}\nroutes:\n  orders: {{ match: POST /, send: [shop] }}\n"
             );
-            let config = Config::parse(&text, "credentials.md", &Complete);
+            let config = Config::parse(&text, "credentials.md", &Complete::new());
             let config = config.unwrap_or_else(|errors| panic!("{errors}"));
             assert!(config.warnings.is_empty(), "{:?}", config.warnings);
             seen += 1;

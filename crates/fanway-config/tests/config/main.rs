@@ -11,6 +11,7 @@ mod fitting;
 mod generations;
 mod including;
 mod limits;
+mod network;
 mod proving;
 mod reaching;
 mod references;

@@ -186,7 +186,7 @@ fn columns_count_characters() {
     fanway.yaml:1:37: unknown key "oops" [FW0103]
         1 | targets: { 'é': { url: 'http://h/', oops: 1 } }
           |                                     ^^^^
-          = hint: known here: url, endpoints, balance, eject, health, idempotent, hedge_after, was, credentials, sign, timeout, http, idle, success, retry, concurrency, rate, breaker, fallback
+          = hint: known here: url, endpoints, balance, eject, health, idempotent, hedge_after, was, credentials, sign, timeout, http, tls, proxy, idle, success, retry, concurrency, rate, breaker, fallback
 
     fanway.yaml:2:38: expected a name: a lower-case letter, then lower-case letters, digits and `_`, found "é" [FW0105]
         2 | routes: { a: { match: POST /, send: ['é'] } }

@@ -15,6 +15,7 @@ store:
   path: '${DATA:-./data}'
   sync: interval
   keep: { messages: 24h, bodies: all }
+egress: { allow: [127.0.0.0/8, "fd00::/8"], deny: 203.0.113.0/24, targets: any }
 callbacks: { sign: { standard_webhooks: ['${SIGNING}'] }, timeout: 5s, origins: 2 }
 targets:
   stock:
@@ -24,7 +25,7 @@ targets:
     credentials: { basic: { user: me, password: "${PASSWORD}" } }
     timeout: &patient { connect: 1s, whole: 1m30s }
     retry: { first: 1s, factor: 2.5, on: knative }
-  mail: { url: 'http://127.0.0.1:9103/', timeout: *patient, breaker: { probes: 1 } }
+  mail: { url: 'http://127.0.0.1:9103/', proxy: { url: 'socks5h://p.example:1080', user: me, password: "${PASSWORD}" }, timeout: *patient, breaker: { probes: 1 } }
 routes:
   orders:
     match: POST /orders/{id}

@@ -340,7 +340,11 @@ fn decides(attempted: &Attempted, rules: &Rules) -> bool {
         .exchange()
         .classify(rules, Timestamp::from_millis(0));
     match class {
-        Class::Success | Class::Final | Class::CredentialsRefused | Class::Gone => true,
+        Class::Success
+        | Class::Final
+        | Class::CredentialsRefused
+        | Class::Gone
+        | Class::Forbidden => true,
         Class::Transient { .. } | Class::Pushback { .. } => false,
     }
 }

@@ -71,6 +71,10 @@ impl Attempted {
                 retry_after: retry_after.as_deref(),
                 body: self.body(),
             },
+            Exchange::Failed {
+                kind: FailureKind::Egress,
+                ..
+            } => exchange::Exchange::Forbidden,
             Exchange::Failed { .. } => exchange::Exchange::Unanswered,
         }
     }

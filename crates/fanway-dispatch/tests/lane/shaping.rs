@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
+use fanway_policy::exchange::Rules;
 use fanway_target::FailureKind;
 use fanway_testkit::scripted_target::Reply;
 use fanway_testkit::{ScriptedTarget, build};
@@ -77,6 +78,36 @@ async fn what_no_request_can_be_made_of_is_dead_at_once() {
     assert_eq!(view.deliveries[0].reason, Some(DeadReason::Expression));
     let detail = view.deliveries[0].detail.as_deref();
     assert_eq!(detail, Some("the address is no URL"));
+}
+
+#[tokio::test]
+async fn an_address_that_came_with_the_message_and_is_forbidden_is_a_dead_letter_at_once() {
+    let reply = Reply::failed(FailureKind::Egress, "connect to h:80: 10.0.0.1 is private");
+    let target = ScriptedTarget::always(reply);
+    let mut bench = Bench::new().await;
+    let mut params = bench.params(&target);
+    params.counts.rules = Rules::default().from_data();
+    let _lane = Running::start(params);
+    let message = bench.accept_one().await;
+    let view = bench.ended(&message).await;
+    assert_eq!(view.deliveries[0].reason, Some(DeadReason::Egress));
+    let detail = view.deliveries[0].detail.as_deref();
+    assert_eq!(detail, Some("connect to h:80: 10.0.0.1 is private"));
+    assert_eq!(target.attempts(), 1);
+}
+
+#[tokio::test]
+async fn a_target_of_the_configs_whose_address_is_forbidden_is_tried_again() {
+    let reply = Reply::failed(FailureKind::Egress, "connect to h:80: 10.0.0.1 is private");
+    let target = ScriptedTarget::scripted([reply], Reply::status(200));
+    let mut bench = Bench::new().await;
+    let mut params = bench.params(&target);
+    params.retry.first = std::time::Duration::ZERO;
+    let _lane = Running::start(params);
+    let message = bench.accept_one().await;
+    let view = bench.ended(&message).await;
+    assert_eq!(view.deliveries[0].state, DeliveryState::Delivered);
+    assert_eq!(target.attempts(), 2);
 }
 
 #[tokio::test]

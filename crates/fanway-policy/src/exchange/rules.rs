@@ -104,6 +104,7 @@ pub struct Rules {
     is_silence_retried: bool,
     otherwise: Otherwise,
     gone: Gone,
+    is_from_data: bool,
 }
 
 /// What a 410 says is gone.
@@ -151,14 +152,18 @@ impl Rules {
                 false => Gone::Resource,
             },
             named,
+            is_from_data: false,
         }
     }
 
-    /// The same, but that 410 is an ordinary answer: where what is called isn't one address.
+    /// The same for a target that came with messages, an origin of many addresses: 410 is an
+    /// ordinary answer, and where it may not be connected to, another attempt would be forbidden
+    /// too.
     #[must_use]
-    pub fn never_disabling(self) -> Self {
+    pub fn from_data(self) -> Self {
         Self {
             gone: Gone::Resource,
+            is_from_data: true,
             ..self
         }
     }
@@ -218,6 +223,10 @@ impl Rules {
 
     pub(super) fn is_silence_retried(&self) -> bool {
         self.is_silence_retried
+    }
+
+    pub(super) fn is_from_data(&self) -> bool {
+        self.is_from_data
     }
 
     pub(super) fn gone_disables(&self) -> bool {

@@ -88,7 +88,7 @@ fn a_410_disables_under_standard_webhooks_alone() {
     assert_eq!(class(410, &preset(Knative)), Class::Final);
     let webhooks = preset(StandardWebhooks);
     assert_eq!(class(410, &webhooks), Class::Gone);
-    assert_eq!(class(410, &webhooks.never_disabling()), Class::Final);
+    assert_eq!(class(410, &webhooks.from_data()), Class::Final);
     assert_eq!(class(410, &preset(StandardWebhooks).of_several()), AGAIN);
     assert_eq!(class(410, &preset(Transient).of_several()), Class::Final);
     let among_others = rules(&["409", "standard-webhooks"], &[]);
@@ -237,4 +237,12 @@ fn absurd_retry_afters_do_no_harm() {
     for nonsense in ["", " ", "-1", "+5", "1.5", "soon", "12, 14", "١٢"] {
         check_retry_after(nonsense, None);
     }
+}
+
+#[test]
+fn an_address_that_is_forbidden_ends_what_named_it_itself_and_waits_where_the_config_did() {
+    let class = |rules: &Rules| Exchange::Forbidden.classify(rules, NOW);
+    assert_eq!(class(&Rules::default()), AGAIN);
+    assert_eq!(class(&rules(&["503"], &[])), Class::Final);
+    assert_eq!(class(&Rules::default().from_data()), Class::Forbidden);
 }

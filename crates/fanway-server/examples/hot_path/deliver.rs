@@ -24,7 +24,7 @@ use fanway_target::http::{self, ConnectionBudget, HttpTarget, Roots, Timeouts, V
 use fanway_testkit::{MemoryStore, build};
 use fanway_transform::evaluator::{self, Evaluator};
 use fanway_transform::plan::CompiledPlan;
-use fanway_types::{End, Plan, Verdict};
+use fanway_types::{Egress, End, Plan, Verdict};
 use prometheus_client::registry::Registry;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -138,6 +138,9 @@ fn target(sink: SocketAddr) -> Result<Arc<dyn Target>, Failure> {
         idle: LONG,
         budget: ConnectionBudget::unlimited(),
         roots: Roots::system(),
+        tls: http::Tls::default(),
+        proxy: None,
+        egress: Egress::default(),
     })?;
     Ok(Arc::new(target))
 }

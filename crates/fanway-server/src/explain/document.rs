@@ -199,6 +199,36 @@ pub struct Policy {
     /// After how long without an answer one is made a second time, where that may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hedge_after: Option<String>,
+    /// What there is to TLS, where it is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// The proxy on the way, without its password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Proxy>,
+}
+
+/// What there is to a target's TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    /// How many authorities of its own it has, in place of the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<usize>,
+    /// Whether it is shown a certificate of ours.
+    pub shows_certificate: bool,
+    /// The name that it is asked for, where that isn't the URL's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    /// The oldest version that is spoken.
+    pub min_version: &'static str,
+}
+
+/// A proxy on the way to a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proxy {
+    /// Where it is.
+    pub url: String,
+    /// Whether it is shown a user and a password.
+    pub logs_in: bool,
 }
 
 /// The addresses of a target.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use fanway_config::{Reach, Target};
+use fanway_config::{self as config, Reach, Target};
 use fanway_policy::concurrency;
 use fanway_policy::rate::Params;
 
 use super::{
-    Bounds, Breaker, Concurrency, Endpoints, Health, Policy, Rate, Retry, Success, Timeouts,
+    Bounds, Breaker, Concurrency, Endpoints, Health, Policy, Proxy, Rate, Retry, Success, Timeouts,
+    Tls,
 };
 
 const UNITS: [(&str, u128); 4] = [
@@ -59,6 +60,20 @@ pub(super) fn of(target: &Target) -> Policy {
             .reach
             .as_ref()
             .and_then(|reach| reach.hedge_after.map(written)),
+        tls: target.tls.as_ref().map(tls),
+        proxy: target.proxy.as_ref().map(|proxy| Proxy {
+            url: proxy.url.to_string(),
+            logs_in: proxy.login.is_some(),
+        }),
+    }
+}
+
+fn tls(tls: &config::Tls) -> Tls {
+    Tls {
+        authorities: tls.ca.as_ref().map(Vec::len),
+        shows_certificate: tls.identity.is_some(),
+        server_name: tls.server_name.clone(),
+        min_version: tls.min_version.as_str(),
     }
 }
 

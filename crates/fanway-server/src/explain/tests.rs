@@ -29,6 +29,10 @@ targets:
     url: http://127.0.0.1:9101/v1
     credentials: { header: { name: x-api-key, value: hunter2 } }
     sign: { standard_webhooks: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw }
+  far:
+    url: https://far.example/
+    tls: { server_name: near.example, min_version: 1.3 }
+    proxy: { url: 'socks5h://p.example:1080', user: me, password: hunter2 }
 ";
 
 /// Explains a request under a config with these routes, as JSON.
@@ -278,4 +282,21 @@ fn an_explanation_is_the_same_each_time() {
     let sent = |explained: &Value| explained["steps"][0]["request"]["body"].clone();
     assert_eq!(sent(&first), sent(&second));
     assert_eq!(first["message"], second["message"]);
+}
+
+#[test]
+fn how_a_target_is_connected_to_is_shown_without_the_proxys_password() {
+    let route = "  r: { match: POST /, send: [mail, far] }";
+    let explained = explained(route, "POST /", &[], b"");
+    assert!(!explained.to_string().contains("hunter2"), "{explained}");
+    let policy = |step: usize| &explained["steps"][step]["policy"];
+    let tls = json!({
+        "shows_certificate": false,
+        "server_name": "near.example",
+        "min_version": "1.3",
+    });
+    assert_eq!(policy(1)["tls"], tls);
+    let proxy = json!({"url": "socks5h://p.example:1080", "logs_in": true});
+    assert_eq!(policy(1)["proxy"], proxy);
+    assert!(policy(0).get("tls").is_none() && policy(0).get("proxy").is_none());
 }

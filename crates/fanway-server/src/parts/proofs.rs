@@ -8,7 +8,7 @@ use fanway_config as config;
 use fanway_target::http::{self, HttpTargetError, Tokens, Version};
 use fanway_types::TargetName;
 
-use super::{now, url};
+use super::{now, url, wire};
 use crate::outward::Outward;
 
 /// How long a request for a token may take; the target's own time-outs are for what it does.
@@ -39,16 +39,20 @@ pub(super) fn credentials(
         },
         config::Credentials::Query { name, value } => http::Credentials::Query { name, value },
         config::Credentials::OAuth2(oauth2) => {
-            let make = || tokens(&oauth2, outward);
-            http::Credentials::OAuth2(outward.tokens.of(name, &oauth2, make)?)
+            let make = || tokens(&oauth2, target, outward);
+            http::Credentials::OAuth2(outward.tokens.of(name, target, &oauth2, make)?)
         }
         config::Credentials::SigV4(sigv4) => http::Credentials::SigV4(Box::new(signer(*sigv4))),
     })
 }
 
-/// Tokens by what a config says. Their server is no target: of what is said of one, only what all
-/// have in common is for it.
-fn tokens(oauth2: &config::OAuth2, outward: &Outward) -> Result<Tokens, HttpTargetError> {
+/// Tokens by what a config says. Their server is reached as the target is, by its proxy and within
+/// its egress; what is said of the target's own certificate isn't for it.
+fn tokens(
+    oauth2: &config::OAuth2,
+    target: &config::Target,
+    outward: &Outward,
+) -> Result<Tokens, HttpTargetError> {
     let config::OAuth2 {
         token_url,
         client_id,
@@ -79,6 +83,9 @@ fn tokens(oauth2: &config::OAuth2, outward: &Outward) -> Result<Tokens, HttpTarg
         idle: http::Params::DEFAULT_IDLE,
         budget: outward.budget.clone(),
         roots: outward.roots.clone(),
+        tls: http::Tls::default(),
+        proxy: target.proxy.as_ref().map(wire::proxy),
+        egress: target.egress.clone(),
     };
     Tokens::try_new(&grant, server)
 }

@@ -6,6 +6,7 @@ mod dead;
 mod gateway;
 mod hostile;
 mod keys;
+mod network;
 mod notices;
 mod ordering;
 mod pace;

@@ -65,7 +65,8 @@ async fn a_sender_names_who_is_told_where_the_route_allows_it() {
     let inventory = Sink::start(Some(200)).await;
     let (mut one, mut other) = (Sink::start(Some(200)).await, Sink::start(Some(200)).await);
     let sections = format!(
-        "callbacks: {{ sign: {{ standard_webhooks: {SECRET} }} }}\n\
+        "egress: {{ allow: 127.0.0.0/8 }}\n\
+         callbacks: {{ sign: {{ standard_webhooks: {SECRET} }} }}\n\
          targets: {{ inventory: {{ url: 'http://{}' }} }}\n\
          routes:\n\
          \x20 orders:\n\

@@ -59,13 +59,14 @@ pub(super) fn number(state: DeliveryState) -> u8 {
     }
 }
 
-const REASONS: [(u8, DeadReason); 6] = [
+const REASONS: [(u8, DeadReason); 7] = [
     (1, DeadReason::Refused),
     (2, DeadReason::Exhausted),
     (3, DeadReason::Expression),
     (4, DeadReason::Crash),
     (5, DeadReason::Expired),
     (6, DeadReason::Order),
+    (7, DeadReason::Egress),
 ];
 
 /// The number of a reason.

@@ -30,6 +30,8 @@ const ADDED: usize = 256;
 /// What all requests to a target have in common.
 pub(super) struct Template {
     url: BaseUrl,
+    /// What stands between an HTTP/1.1 request's method and its path.
+    before_path: Box<[u8]>,
     /// The rest of an HTTP/1.1 request's first line, and its `host`.
     after_path: Box<[u8]>,
     proof: Proof,
@@ -113,10 +115,19 @@ impl Template {
         let after_path = format!(" HTTP/1.1\r\nhost: {}\r\n", url.authority());
         Ok(Self {
             url,
+            before_path: b" "[..].into(),
             after_path: after_path.into_bytes().into(),
             proof: Proof::new(credentials)?,
             sign,
         })
+    }
+
+    /// Has requests over HTTP/1.1 name the whole URL, and carry one more line or none: for a proxy
+    /// that passes them on (RFC 9112, 3.2.2).
+    pub(super) fn name_whole_urls(&mut self, line: &str) {
+        let before_path = format!(" {}://{}", self.url.scheme(), self.url.authority());
+        self.before_path = before_path.into_bytes().into();
+        self.after_path = [&self.after_path, line.as_bytes()].concat().into();
     }
 
     /// Who has the tokens that requests are [filled](Self::fill) with, where the credentials are such.
@@ -179,12 +190,14 @@ impl Template {
         body: &[u8],
     ) -> Vec<u8> {
         let (method, path) = (method.as_str(), path.as_str());
-        let lines = method.len() + 1 + path.len() + self.after_path.len();
+        let around = self.before_path.len() + self.after_path.len();
+        let lines = method.len() + path.len() + around;
         // What a header has around it here is as long as its two lengths in the block.
         let headers = given.as_block().len() + ADDED;
         let body = short(body).map_or(0, <[u8]>::len);
         let mut text = Vec::with_capacity(lines + headers + body);
-        for part in [method.as_bytes(), b" ", path.as_bytes(), &self.after_path] {
+        let (method, path) = (method.as_bytes(), path.as_bytes());
+        for part in [method, &self.before_path, path, &self.after_path] {
             text.extend_from_slice(part);
         }
         text

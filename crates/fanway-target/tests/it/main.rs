@@ -5,10 +5,12 @@
 
 mod bodies;
 mod budget;
+mod egress;
 mod http1;
 mod http2;
 mod peer;
 mod preview;
+mod proxies;
 mod refusals;
 mod signing;
 mod timeouts;

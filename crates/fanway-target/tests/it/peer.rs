@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanway_target::http::{
-    ConnectionBudget, Credentials, HttpTarget, Params, Roots, Timeouts, Version,
+    ConnectionBudget, Credentials, HttpTarget, Params, Roots, Timeouts, Tls, Version,
 };
 use fanway_target::{Answer, AttemptRequest, Capture, Exchange, FailureKind, Sent, Target};
-use fanway_types::Headers;
+use fanway_types::{Egress, Headers};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -101,6 +101,9 @@ pub(crate) fn params(url: &str) -> Params {
         budget: ConnectionBudget::unlimited(),
         idle: Params::DEFAULT_IDLE,
         roots: Roots::only(Vec::new()),
+        tls: Tls::default(),
+        proxy: None,
+        egress: Egress::default(),
     }
 }
 

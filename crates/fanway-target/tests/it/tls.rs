@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use fanway_target::http::{HttpTarget, Params, Roots, Version};
-use fanway_target::{FailureKind, Sent, Target};
+use fanway_target::http::{HttpTarget, Identity, LeastVersion, Params, Roots, Tls, Version};
+use fanway_target::{Exchange, FailureKind, Sent, Target};
 use http::Response;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use rustls::version::TLS12;
+use rustls::{DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::{join, spawn};
@@ -39,20 +42,48 @@ impl Authority {
         Roots::only(vec![self.certificate.clone()])
     }
 
-    /// What a server for `host` needs.
-    fn acceptor(&self, host: &str, protocols: &[&str]) -> TlsAcceptor {
+    /// A certificate for a name, and its key.
+    fn issue(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new([host.to_owned()]).expect("a name");
-        let certificate = params
-            .signed_by(&key, &self.issuer)
-            .expect("signed")
-            .der()
-            .clone();
+        let params = CertificateParams::new([name.to_owned()]).expect("a name");
+        let certificate = params.signed_by(&key, &self.issuer).expect("signed");
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        (certificate.der().clone(), key)
+    }
+
+    fn identity(&self) -> Identity {
+        let (certificate, key) = self.issue("fanway.example");
+        Identity::try_new(vec![certificate], key).expect("they fit")
+    }
+
+    /// What a server for `host` needs.
+    pub(crate) fn acceptor(&self, host: &str, protocols: &[&str]) -> TlsAcceptor {
+        let nobody = Arc::new(NoClientAuth);
+        self.acceptor_of(host, protocols, DEFAULT_VERSIONS, nobody)
+    }
+
+    /// What a server for `host` needs that takes only clients of this authority.
+    fn acceptor_of_ours(&self, host: &str) -> TlsAcceptor {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).expect("an authority");
+        let provider = Arc::new(default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let verifier = verifier.build().expect("a verifier");
+        self.acceptor_of(host, &["http/1.1"], DEFAULT_VERSIONS, verifier)
+    }
+
+    fn acceptor_of(
+        &self,
+        host: &str,
+        protocols: &[&str],
+        versions: &[&'static SupportedProtocolVersion],
+        clients: Arc<dyn ClientCertVerifier>,
+    ) -> TlsAcceptor {
+        let (certificate, key) = self.issue(host);
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("supported")
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_single_cert(vec![certificate], key)
             .expect("they fit");
         config.alpn_protocols = protocols
@@ -203,4 +234,121 @@ async fn a_peer_without_tls_is_refused() {
         taken
     });
     expect_failure(&answer, FailureKind::Tls, Sent::Nothing);
+}
+
+/// A target on 127.0.0.1 with more to its TLS.
+fn target_with(peer: &Peer, roots: Roots, tls: Tls) -> HttpTarget {
+    let params = Params {
+        roots,
+        tls,
+        ..params(&format!("https://127.0.0.1:{}/", peer.port()))
+    };
+    HttpTarget::try_new(params).expect("a target")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_asks_who_we_are_is_shown_our_certificate() {
+    let _time = StandingTime::new();
+    let (peer, authority) = (Peer::bind().await, Authority::new());
+    let tls = Tls {
+        identity: Some(authority.identity()),
+        ..Tls::default()
+    };
+    let target = target_with(&peer, authority.roots(), tls);
+    let acceptor = authority.acceptor_of_ours("127.0.0.1");
+    let (answer, ()) = join!(attempt(&target), async {
+        let mut stream = accept(&peer, &acceptor).await.expect("a handshake");
+        let shown = stream.get_ref().1.peer_certificates();
+        assert_eq!(shown.map(<[_]>::len), Some(1));
+        serve_http1(&mut stream).await;
+    });
+    expect_status(&answer, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_knows_other_clients_only_takes_nothing() {
+    let _time = StandingTime::new();
+    let (peer, authority) = (Peer::bind().await, Authority::new());
+    for identity in [None, Some(Authority::new().identity())] {
+        let tls = Tls {
+            identity,
+            ..Tls::default()
+        };
+        let target = target_with(&peer, authority.roots(), tls);
+        let acceptor = authority.acceptor_of_ours("127.0.0.1");
+        let (answer, refused) = join!(attempt(&target), accept(&peer, &acceptor));
+        assert!(refused.is_err());
+        let Exchange::Failed { detail, .. } = answer.exchange else {
+            panic!("answered")
+        };
+        assert!(detail.contains("fatal alert"), "{detail}");
+    }
+}
+
+#[test]
+fn a_key_of_another_certificate_is_no_identity() {
+    let authority = Authority::new();
+    let ((certificate, _), (_, key)) = (authority.issue("a"), authority.issue("b"));
+    let error = Identity::try_new(vec![certificate], key).expect_err("another key");
+    assert_eq!(error.to_string(), "the key isn't that of the certificate");
+    let (_, key) = authority.issue("c");
+    let error = Identity::try_new(Vec::new(), key).expect_err("no certificate");
+    assert_eq!(error.to_string(), "there is no certificate");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_is_asked_for_by_the_name_that_its_certificate_has() {
+    let _time = StandingTime::new();
+    let (peer, authority) = (Peer::bind().await, Authority::new());
+    let tls = Tls {
+        server_name: Some("stock.invalid".to_owned()),
+        ..Tls::default()
+    };
+    let target = target_with(&peer, authority.roots(), tls);
+    let acceptor = authority.acceptor("stock.invalid", &["http/1.1"]);
+    let (answer, ()) = join!(attempt(&target), async {
+        let mut stream = accept(&peer, &acceptor).await.expect("a handshake");
+        assert_eq!(stream.get_ref().1.server_name(), Some("stock.invalid"));
+        serve_http1(&mut stream).await;
+    });
+    expect_status(&answer, 200);
+    let acceptor = authority.acceptor("127.0.0.1", &["http/1.1"]);
+    let target = target_with(
+        &peer,
+        authority.roots(),
+        Tls {
+            server_name: Some("stock.invalid".to_owned()),
+            ..Tls::default()
+        },
+    );
+    check_refused(
+        &target,
+        &peer,
+        &acceptor,
+        "not valid for name \"stock.invalid\"",
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_tls_than_the_least_is_refused() {
+    let _time = StandingTime::new();
+    let (peer, authority) = (Peer::bind().await, Authority::new());
+    let nobody = Arc::new(NoClientAuth);
+    let acceptor = authority.acceptor_of("127.0.0.1", &["http/1.1"], &[&TLS12], nobody);
+    let target = target_with(&peer, authority.roots(), Tls::default());
+    let (answer, ()) = join!(attempt(&target), async {
+        let mut stream = accept(&peer, &acceptor).await.expect("a handshake");
+        serve_http1(&mut stream).await;
+    });
+    expect_status(&answer, 200);
+    let target = target_with(
+        &peer,
+        authority.roots(),
+        Tls {
+            least_version: LeastVersion::Tls13,
+            ..Tls::default()
+        },
+    );
+    check_refused(&target, &peer, &acceptor, "fatal alert: ProtocolVersion").await;
 }

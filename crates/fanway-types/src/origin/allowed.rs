@@ -27,6 +27,15 @@ enum Hosts {
 }
 
 impl AllowedOrigin {
+    /// The host, where it is one; an IPv6 address is in brackets.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match &self.host {
+            Hosts::One(host) => Some(host),
+            Hosts::Below(_) => None,
+        }
+    }
+
     /// Whether an origin is among these.
     #[must_use]
     pub fn allows(&self, origin: &Origin) -> bool {

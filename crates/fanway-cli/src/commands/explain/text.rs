@@ -2,7 +2,7 @@
 
 use fanway_server::explain::{
     Body, Breaker, Checked, Concurrency, Endpoints, Explained, Notices, Outgoing, Policy, Problem,
-    Said, Step, Success, Terms, Tried, Who,
+    Said, Step, Success, Terms, Tls, Tried, Who,
 };
 use fanway_types::TargetName;
 use serde_json::Value;
@@ -167,7 +167,34 @@ fn policy(policy: &Policy) -> Vec<String> {
     lines.extend(policy.hedge_after.as_ref().map(|after| {
         format!("hedged: after {after} without an answer, one in ten attempts at most")
     }));
+    lines.extend(policy.tls.as_ref().map(tls));
+    lines.extend(policy.proxy.as_ref().map(|proxy| {
+        let login = if proxy.logs_in {
+            ", with user and password"
+        } else {
+            ""
+        };
+        format!("proxy: {}{login}", proxy.url)
+    }));
     lines
+}
+
+/// What there is to TLS.
+fn tls(tls: &Tls) -> String {
+    let authorities = match tls.authorities {
+        None => "the system's authorities".to_owned(),
+        Some(1) => "an authority of its own".to_owned(),
+        Some(count) => format!("{count} authorities of its own"),
+    };
+    let name = tls.server_name.as_ref();
+    let name = name.map(|name| format!(", asked for as {name}"));
+    let shown = tls.shows_certificate.then_some(", shown our certificate");
+    format!(
+        "TLS: {} or later, {authorities}{}{}",
+        tls.min_version,
+        name.unwrap_or_default(),
+        shown.unwrap_or_default()
+    )
 }
 
 /// Which answers are a success, where that isn't any 2xx.

@@ -80,7 +80,7 @@ impl Gate {
             Class::Success | Class::Final => Sign::Well,
             Class::Transient { .. } => Sign::Ill,
             Class::CredentialsRefused => Sign::CredentialsRefused,
-            Class::Pushback { .. } | Class::Gone => Sign::Nothing,
+            Class::Pushback { .. } | Class::Gone | Class::Forbidden => Sign::Nothing,
         };
         self.learn(permit, sign, attempt.took, now.steady);
         match class {
@@ -96,6 +96,10 @@ impl Gate {
                 self.push_back(attempt, asked.or(reset), now)
             }
             Class::Gone => self.disable(attempt, is_current),
+            Class::Forbidden => {
+                let end = End::Dead(DeadReason::Egress);
+                counted(attempt, end, AttemptEnd::Unsendable)
+            }
             Class::CredentialsRefused if is_forced => Judgement {
                 attempt: AttemptEnd::Credentials,
                 ..self.retry(attempt, None, now.wall)
@@ -233,7 +237,7 @@ fn bearing(class: &Class) -> Bearing {
     match class {
         Class::Success | Class::Final => Bearing::Well,
         Class::Transient { .. } | Class::Pushback { .. } => Bearing::Ill,
-        Class::CredentialsRefused | Class::Gone => Bearing::Nothing,
+        Class::CredentialsRefused | Class::Gone | Class::Forbidden => Bearing::Nothing,
     }
 }
 

@@ -33,7 +33,8 @@ impl Leaves {
             | DeadReason::Exhausted
             | DeadReason::Expression
             | DeadReason::Crash
-            | DeadReason::Expired,
+            | DeadReason::Expired
+            | DeadReason::Egress,
         ) = end
         else {
             return Some(Self::Goes);
