@@ -5,7 +5,7 @@ use crate::interpolation::only_references;
 use crate::yaml::{File, Node, Value};
 
 /// Keys below which credentials may stand, or might be thought to.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "credentials",
     "bearer",
     "basic",
@@ -17,6 +17,7 @@ const KEYS: [&str; 11] = [
     "sign",
     "standard_webhooks",
     "authorization",
+    "encrypt",
 ];
 
 /// Words of a line that may have a secret in it: a header's value, a key for signing.

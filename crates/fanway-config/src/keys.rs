@@ -50,6 +50,8 @@ pub(crate) enum Kind {
     Secret,
     /// A secret of Standard Webhooks, which is never shown either.
     SigningKey,
+    /// A key of 256 bits in base64, or the word `off`; it is never shown either.
+    EncryptionKey,
     /// A folder.
     Path,
     /// A file or a folder of the config itself.
@@ -135,6 +137,7 @@ impl Kind {
             }
             Self::Secret => "a text, best a reference such as ${TOKEN}".to_owned(),
             Self::SigningKey => "`whsec_` and the base64 of 24 to 64 bytes".to_owned(),
+            Self::EncryptionKey => "the base64 of 32 random bytes".to_owned(),
             Self::Path => "the path of a folder".to_owned(),
             Self::Source => "the path of a file or a folder".to_owned(),
             Self::Flag => "true or false".to_owned(),
@@ -203,6 +206,7 @@ impl Kind {
             Self::Origin => "origin".to_owned(),
             Self::Secret => "text".to_owned(),
             Self::SigningKey => "`whsec_…`".to_owned(),
+            Self::EncryptionKey => "base64 of 32 bytes".to_owned(),
             Self::Path | Self::Source => "path".to_owned(),
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Duration(_) => "duration".to_owned(),

@@ -45,7 +45,7 @@ pub use restart::needs_restart;
 pub use routes::{Idempotency, Route};
 pub use schema::schema;
 pub use server::Server;
-pub use store::{Bodies, Keep, Store, Sync};
+pub use store::{Bodies, Encrypt, Keep, Store, Sync};
 pub use targets::{
     Counts, Credentials, Endpoint, Health, Http, Reach, Sign, SigningKey, Target, Timeouts,
 };

@@ -112,6 +112,9 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         Kind::Method => {
             json!({ "type": "string", "pattern": format!(r"^([A-Z-]+|\*)$|{REFERENCE}") })
         }
+        Kind::EncryptionKey => {
+            json!({ "type": "string", "pattern": format!("^[A-Za-z0-9+/]{{43}}=$|^off$|{REFERENCE}") })
+        }
         Kind::SigningKey => {
             json!({ "type": "string", "pattern": format!("^whsec_[A-Za-z0-9+/]+=*$|{REFERENCE}") })
         }

@@ -3,6 +3,7 @@
 mod callbacks;
 mod counts;
 mod documentation;
+mod encrypting;
 mod errors;
 mod examples;
 mod expressions;
