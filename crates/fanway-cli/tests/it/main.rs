@@ -2,6 +2,7 @@
 
 mod asking;
 mod checking;
+mod encrypting;
 mod explaining;
 mod following;
 mod operating;
