@@ -5,7 +5,7 @@ use crate::interpolation::only_references;
 use crate::yaml::{File, Node, Value};
 
 /// Keys below which credentials may stand, or might be thought to.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "credentials",
     "bearer",
     "basic",
@@ -26,6 +26,7 @@ const KEYS: [&str; 20] = [
     "secret_key",
     "session_token",
     "value",
+    "encrypt",
 ];
 
 /// Words of a line that may have a secret in it: a key for signing, or one for AWS.

@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     SignedContent,
     /// How a signature is written: the same, with others.
     SignatureValue,
+    /// A key of 256 bits in base64, or the word `off`; it is never shown either.
+    EncryptionKey,
     /// A folder.
     Path,
     /// A file or a folder of the config itself.
@@ -158,6 +160,7 @@ impl Kind {
             }
             Self::SignedContent => "what is signed, such as {timestamp}.{body}".to_owned(),
             Self::SignatureValue => "a header's value, such as sha256={signature}".to_owned(),
+            Self::EncryptionKey => "the base64 of 32 random bytes".to_owned(),
             Self::Path => "the path of a folder".to_owned(),
             Self::Source => "the path of a file or a folder".to_owned(),
             Self::Pem => "the path of a PEM file, or PEM itself".to_owned(),
@@ -234,6 +237,7 @@ impl Kind {
             Self::Text | Self::Secret => "text".to_owned(),
             Self::SigningKey => "`whsec_…` or `whsk_…`".to_owned(),
             Self::SignedContent | Self::SignatureValue => "text with `{…}`".to_owned(),
+            Self::EncryptionKey => "base64 of 32 bytes".to_owned(),
             Self::Path | Self::Source => "path".to_owned(),
             Self::Pem => "path, or PEM".to_owned(),
             Self::HostName => "host name".to_owned(),

@@ -47,7 +47,7 @@ pub use restart::needs_restart;
 pub use routes::{Idempotency, Route};
 pub use schema::schema;
 pub use server::{Cors, PageOrigins, Server};
-pub use store::{Bodies, Keep, Store, Sync};
+pub use store::{Bodies, Encrypt, Keep, Store, Sync};
 pub use targets::{
     ClientAuth, Counts, Credentials, Endpoint, Health, Hmac, HmacAlgorithm, HmacEncoding, Http,
     Identity, Login, OAuth2, Proxy, ProxyKind, ProxyUrl, Reach, SigV4, Sign, SigningKey,

@@ -21,7 +21,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
 }
 
 /// The keys of `store`, each with whether it differs.
-fn store(old: &Store, new: &Store) -> [(&'static str, bool); 9] {
+fn store(old: &Store, new: &Store) -> [(&'static str, bool); 10] {
     let both_at_intervals = matches!((old.sync, new.sync), (Sync::Interval(_), Sync::Interval(_)));
     let sync = old.sync != new.sync;
     let (one, other) = (&old.keep, &new.keep);
@@ -35,5 +35,6 @@ fn store(old: &Store, new: &Store) -> [(&'static str, bool); 9] {
         ("store.keep.history", one.history != other.history),
         ("store.keep.dead", one.dead != other.dead),
         ("store.keep.bodies", one.bodies != other.bodies),
+        ("store.encrypt", old.encrypt != new.encrypt),
     ]
 }

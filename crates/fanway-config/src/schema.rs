@@ -124,6 +124,9 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         Kind::ProxyUrl => {
             json!({ "type": "string", "pattern": format!("^(http|socks5h?)://[^/@]+:[0-9]+/?$|{REFERENCE}") })
         }
+        Kind::EncryptionKey => {
+            json!({ "type": "string", "pattern": format!("^[A-Za-z0-9+/]{{43}}=$|^off$|{REFERENCE}") })
+        }
         Kind::SigningKey => {
             json!({ "type": "string", "pattern": format!("^(whsec|whsk)_[A-Za-z0-9+/]+=*$|{REFERENCE}") })
         }

@@ -1,5 +1,7 @@
 //! `store`: where messages are kept, how surely and for how long.
 
+mod encrypt;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Least, Section};
 use crate::problem::Code;
 use crate::value::{FromText, Refusal};
+
+pub use encrypt::Encrypt;
 
 /// What stands under `store`.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub struct Store {
     pub max: Option<ByteCount>,
     /// How long what has ended is kept.
     pub keep: Keep,
+    /// The keys by which what messages have in them is encrypted.
+    pub encrypt: Encrypt,
 }
 
 /// When what is written is made durable.
@@ -109,6 +115,12 @@ pub(crate) static SECTION: Section = Section {
             default: Default::Unset,
             about: "How long what has ended is kept.",
         },
+        Key {
+            name: "encrypt",
+            kind: Kind::OneOrMore(&Kind::EncryptionKey),
+            default: Default::Unset,
+            about: "Encrypts what messages have in them wherever it is written: a key, which is the base64 of 32 random bytes, best a reference such as `${FANWAY_KEY}`. While it is rotated a list: the first encrypts, all decrypt. With `off` as the first nothing more is encrypted. See [encryption.md](encryption.md).",
+        },
     ],
 };
 
@@ -178,12 +190,14 @@ pub(crate) fn read(fields: &Fields<'_>) -> Option<Store> {
     let segment = fields.value("segment");
     let max = fields.optional("max");
     let keep = fields.section("keep", read_keep);
+    let encrypt = encrypt::read(fields);
     Some(Store {
         path: path?,
         sync: sync?,
         segment: segment?,
         max: max?,
         keep: keep?,
+        encrypt: encrypt?,
     })
 }
 

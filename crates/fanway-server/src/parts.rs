@@ -40,6 +40,7 @@ pub(crate) fn store(config: &Config, budget: MemoryBudget, turns: Turns) -> loca
         segment,
         max,
         keep,
+        encrypt,
     } = config.store.clone();
     local::Params {
         path,
@@ -60,11 +61,20 @@ pub(crate) fn store(config: &Config, budget: MemoryBudget, turns: Turns) -> loca
                 config::Bodies::None => local::Bodies::None,
             },
         },
+        encrypt: encryption(encrypt),
         budget,
         clock: Arc::new(now),
         fs: Arc::new(RealFs),
         owner: format!("fanway, listening on {}", config.server.listen),
         turns,
+    }
+}
+
+/// The keys that the data folder is encrypted by.
+fn encryption(keys: config::Encrypt) -> local::Encryption {
+    local::Encryption {
+        seals: keys.seals,
+        opens: keys.opens,
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use fanway_journal::fs::RealFs;
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::{Lane, Store};
-use fanway_store_local::{Keep, LocalStore, Params, Syncing, Turns};
+use fanway_store_local::{Encryption, Keep, LocalStore, Params, Syncing, Turns};
 use fanway_types::{
     ByteCount, End, MemoryBudget, Message, MessageId, OrderKey, Outcome, Plan, Request, Step,
     StepOrder, Terms, Timestamp, Verdict, WhenDead,
@@ -67,6 +67,7 @@ fn open(folder: &Path) -> Result<LocalStore, Failure> {
         segment: ByteCount::mib(64),
         max: None,
         keep: Keep::default(),
+        encrypt: Encryption::default(),
         budget: MemoryBudget::new(ByteCount::mib(64)),
         clock: Arc::new(now),
         fs: Arc::new(RealFs),

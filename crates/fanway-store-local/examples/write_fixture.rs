@@ -16,7 +16,7 @@ use fanway_store::change::{Audit, Control, Edited, Force, Key, Pause, PauseCause
 use fanway_store::job::{Filter, Job, State};
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::{Lane, Store};
-use fanway_store_local::{Keep, LocalStore, Params, Syncing, Tuning, Turns};
+use fanway_store_local::{Encryption, Keep, LocalStore, Params, Syncing, Tuning, Turns};
 use fanway_types::{
     AgainCause, ByteCount, DeadReason, End, Fingerprint, IdempotencyKey, JobId, KeyScope,
     MemoryBudget, Message, MessageId, Outcome, Plan, Request, Step, Terms, Timestamp, Verdict,
@@ -44,6 +44,7 @@ async fn write(path: PathBuf) -> Result<(), Failure> {
         segment: ByteCount::kib(64),
         max: None,
         keep: Keep::default(),
+        encrypt: Encryption::default(),
         budget: MemoryBudget::new(ByteCount::mib(1)),
         clock: Arc::new(|| BEGIN),
         fs: Arc::new(RealFs),

@@ -82,9 +82,10 @@ impl Inner {
     ) -> Result<(), accept::Error> {
         let hashes = taken.unsure().to_vec();
         self.commons.metrics.looked_up(hashes.len());
+        let ring = Arc::clone(&self.ring);
         let asked = self
             .key_reader
-            .ask(move |connection, _| ledger::find_keys(connection, &hashes));
+            .ask(move |connection, _| ledger::find_keys(connection, &hashes, &ring));
         let found = answer(asked).await;
         let found = found.map_err(|error| accept::Error::Closed(error.to_string()))?;
         taken.settle(&found, (self.settings.clock)())?;

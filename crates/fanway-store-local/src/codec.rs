@@ -29,10 +29,11 @@
 //! | `0x95` | not before | u64, ms |
 //! | `0x1a` | callback | text, a URL |
 //! | `0x97` | order keys | for each: step (u16) and key (16) |
+//! | `0x98` | sealed fields | the fields `0x85` to `0x08`, `0x13` to `0x15` and `0x1a`, sealed as one value: then they aren't there in the open, and the body is a sealed value too |
 //! | `0x8f` | body | bytes |
 //!
-//! Kept free for what is to come: `0x10` sender, `0x11` trace context, `0x12` source,
-//! `0x98` encryption key id, `0x99` content encoding of the stored body.
+//! What a sealed value is stands in `seal.rs`. Kept free for what is to come: `0x10` sender,
+//! `0x11` trace context, `0x12` source, `0x99` content encoding of the stored body.
 //!
 //! Kind 2, an outcome:
 //!
@@ -43,6 +44,7 @@
 //! | `0x03` | progress | attempts, used, spent in ms: LEB128 each |
 //! | `0x04` | status | u16 |
 //! | `0x05` | detail | text |
+//! | `0x85` | the same, sealed | bytes |
 //! | `0x87` | the target that has it from now on | text, its name |
 //!
 //! Kind 3, a plan: `0x81` its JSON.
@@ -50,7 +52,7 @@
 //! Kind 4, a redrive: `0x81` the old delivery, `0x82` the new one (both as above), `0x83` the
 //! hash of its plan, `0x84` its step there (u16), `0x85` when it is due (u64, ms), `0x86` the
 //! delivery whose id is its key (without it, its own), `0x08` the job that it is part of (16),
-//! `0x07` an edited body's media type, `0x8f` the edited body.
+//! `0x07` an edited body's media type, `0x8f` the edited body, `0x98` the same, sealed.
 //!
 //! Kind 5, a discard: `0x81` the dead delivery, `0x82` when (u64, ms), `0x03` why (text).
 //!
@@ -70,8 +72,8 @@ mod write;
 
 pub use fields::Damage;
 pub(crate) use fields::{put_varint, take_varint};
-pub(crate) use read::{read, read_message};
-pub(crate) use write::{message_head, size, write};
+pub(crate) use read::{order_key, read, read_head, read_message, sealed_head};
+pub(crate) use write::{has_content, message_head, size, write};
 
 /// Bytes of an order key with its step.
 const ORDER_SIZE: usize = 2 + 16;
@@ -95,6 +97,7 @@ mod tag {
     pub(super) const EXPIRES: u8 = 0x96;
     pub(super) const ORDER: u8 = 0x97;
     pub(super) const CALLBACK: u8 = 0x1a;
+    pub(super) const SEALED: u8 = 0x98;
     pub(super) const BODY: u8 = 0x8f;
 
     pub(super) const DELIVERY: u8 = 0x81;
@@ -102,6 +105,7 @@ mod tag {
     pub(super) const PROGRESS: u8 = 0x03;
     pub(super) const STATUS: u8 = 0x04;
     pub(super) const DETAIL: u8 = 0x05;
+    pub(super) const SEALED_DETAIL: u8 = 0x85;
     pub(super) const FALLBACK: u8 = 0x87;
 
     pub(super) const JSON: u8 = 0x81;

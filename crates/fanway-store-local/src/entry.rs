@@ -12,6 +12,10 @@ use crate::feed::Feed;
 use crate::ledger::Changed;
 use crate::receipt::Issuer;
 use crate::record::Record;
+use crate::seal::{OVERHEAD, Ring};
+
+/// Values that are sealed in a record at most, with some room for their fields.
+const SEALS: usize = 3;
 
 /// A record on its way into the journal.
 #[derive(Debug)]
@@ -20,6 +24,9 @@ pub(crate) struct Entry {
     pub(crate) waiter: Waiter,
     /// What those who watch are told of it, where that isn't in the record.
     pub(crate) event: Option<Box<Event>>,
+    /// The record's bytes, where something in it is sealed: that is done before the committer's
+    /// thread has it, and they are given up once they are written.
+    pub(crate) sealed: Option<Box<[u8]>>,
 }
 
 /// Who waits for a record.
@@ -44,16 +51,33 @@ impl Entry {
             record,
             waiter,
             event: None,
+            sealed: None,
         }
+    }
+
+    /// The same with what is in the record sealed, where anything is.
+    pub(crate) fn sealed(mut self, ring: &Ring) -> Self {
+        if let Some(key) = ring.sealing().filter(|_| codec::has_content(&self.record)) {
+            let mut bytes = Vec::with_capacity(codec::size(&self.record) + SEALS * OVERHEAD);
+            codec::write(&self.record, Some(&key), &mut bytes);
+            self.sealed = Some(bytes.into());
+        }
+        self
     }
 }
 
 impl journal::Entry for Entry {
     fn size(&self) -> usize {
-        codec::size(&self.record)
+        match &self.sealed {
+            None => codec::size(&self.record),
+            Some(bytes) => bytes.len(),
+        }
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
-        codec::write(&self.record, out);
+        match &self.sealed {
+            None => codec::write(&self.record, None, out),
+            Some(bytes) => out.extend_from_slice(bytes),
+        }
     }
 }

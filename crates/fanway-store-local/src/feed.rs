@@ -176,6 +176,7 @@ impl Feed {
                 record: Record::Outcome(outcome),
                 waiter,
                 event,
+                sealed: None,
             };
             match intake.append(entry, Class::Outcome) {
                 // A lane that opens now reads nothing before that is posted.

@@ -15,6 +15,7 @@ use crate::intake::Intake;
 use crate::ledger;
 use crate::params::{Clock, Keep, Syncing};
 use crate::reader::Reader;
+use crate::seal::Ring;
 
 /// What a caller is told to wait when posting has fallen behind.
 pub(crate) const BEHIND: Duration = Duration::from_secs(1);
@@ -30,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) key_reader: Reader,
     pub(crate) budget: MemoryBudget,
     pub(crate) intake: Arc<Intake>,
+    pub(crate) ring: Arc<Ring>,
     /// Tells that the journal may have room by now where it was preparing some, or has stopped.
     pub(crate) prepared: Arc<Notify>,
     pub(crate) poster: Mutex<Option<JoinHandle<()>>>,

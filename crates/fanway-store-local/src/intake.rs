@@ -1,16 +1,18 @@
 //! The journal's intake: where entries are appended and counted.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanway_journal::{Class, Journal, Rejected};
 
 use crate::entry::Entry;
+use crate::seal::Ring;
 use crate::tail::Ticket;
 
 /// The way into the journal while that is open. The handle, lanes and the posting thread share it.
 #[derive(Debug)]
 pub(crate) struct Intake {
     state: Mutex<State>,
+    ring: Arc<Ring>,
 }
 
 #[derive(Debug)]
@@ -20,9 +22,10 @@ struct State {
 }
 
 impl Intake {
-    /// The intake of a journal that was just started.
-    pub(crate) fn new(journal: Journal<Entry>) -> Self {
+    /// The intake of a journal that was just started. What comes in is sealed by `ring`.
+    pub(crate) fn new(journal: Journal<Entry>, ring: Arc<Ring>) -> Self {
         Self {
+            ring,
             state: Mutex::new(State {
                 journal: Some(journal),
                 appended: 0,
@@ -32,6 +35,7 @@ impl Intake {
 
     /// Appends an entry; returns its ticket.
     pub(crate) fn append(&self, entry: Entry, class: Class) -> Result<Ticket, Rejected> {
+        let entry = entry.sealed(&self.ring);
         self.append_with(1, |journal| journal.append(entry, class))
     }
 
@@ -42,6 +46,8 @@ impl Intake {
         class: Class,
     ) -> Result<Ticket, Rejected> {
         let count = entries.len() as Ticket;
+        let seal = |entry: Entry| entry.sealed(&self.ring);
+        let entries = entries.into_iter().map(seal).collect();
         self.append_with(count, |journal| journal.append_group(entries, class))
     }
 

@@ -182,6 +182,7 @@ impl LocalLane {
                 let_go: self.held.let_go_of(),
                 followers: self.order.room(),
                 bytes: room.bytes.get().min(self.store.budget.free().get()).max(1),
+                ring: Arc::clone(&self.store.ring),
             };
             self.start_reading(ask);
             return true;

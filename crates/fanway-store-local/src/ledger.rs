@@ -8,6 +8,7 @@ mod adopt;
 mod by_hand;
 mod called_off;
 mod check;
+mod data_keys;
 mod dead;
 mod edits;
 pub(crate) mod ended;
@@ -18,6 +19,7 @@ mod keys;
 mod lines;
 mod next;
 mod not_kept;
+mod offline;
 mod old;
 mod plans;
 mod post;
@@ -26,13 +28,20 @@ mod row;
 #[cfg(test)]
 mod sample;
 mod schema;
+mod sealed;
 mod state;
 mod turns;
+mod used;
 
 pub use check::{Report, check};
+pub use data_keys::DataKeyInfo;
 pub use error::Error;
+pub use offline::{Kept, Sealed, data_keys, export, rewrap, try_keys};
 
 pub(crate) use by_hand::{audit, controls, jobs, troubles};
+pub(crate) use data_keys::{
+    make as make_data_key, remove_unused as remove_unused_data_keys, take_over as take_over_keys,
+};
 pub(crate) use dead::{dead_letter, letter};
 pub(crate) use find::find;
 pub(crate) use keys::{find_keys, recent_keys};

@@ -38,6 +38,7 @@ mod poster;
 mod reader;
 mod receipt;
 mod record;
+mod seal;
 mod steps;
 mod store;
 mod tail;
@@ -48,10 +49,14 @@ mod watch;
 
 pub use crate::codec::Damage;
 pub use crate::headroom::{FreeSpace, free_space};
-pub use crate::ledger::{Error as LedgerError, Report, check};
+pub use crate::ledger::{
+    DataKeyInfo, Error as LedgerError, Kept, Report, Sealed, check, data_keys, export, rewrap,
+    try_keys,
+};
 pub use crate::open::{Error as OpenError, journal_path, largest_message, ledger_path};
-pub use crate::params::{Bodies, Clock, Keep, Params, Syncing, Turn, Turns};
+pub use crate::params::{Bodies, Clock, Encryption, Keep, Params, Syncing, Turn, Turns};
 pub use crate::reader::StartError;
+pub use crate::seal::{Error as SealError, KeyId};
 pub use crate::steps::{Step, Steps};
 pub use crate::store::LocalStore;
 pub use crate::tuning::Tuning;

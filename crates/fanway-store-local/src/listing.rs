@@ -1,6 +1,8 @@
 //! Lists of what has ended, and counts of it: part by part, so that those who look a message up
 //! wait for no long list.
 
+use std::sync::Arc;
+
 use fanway_store::job::{Candidate, Candidates, Count, Cursor, Filter, Include};
 use fanway_store::{Error, dead};
 
@@ -77,7 +79,8 @@ impl LocalStore {
     }
 
     async fn part(&self, ask: Ask) -> Result<Part, Error> {
-        self.ask(move |connection, plans| part(connection, plans, &ask))
+        let ring = Arc::clone(&self.inner.ring);
+        self.ask(move |connection, plans| part(connection, plans, &ring, &ask))
             .await
     }
 

@@ -19,11 +19,14 @@ use crate::headroom::free_space;
 use crate::inner::{Inner, Settings};
 use crate::intake::Intake;
 use crate::keys::Keys;
-use crate::ledger::{self, Posting, checkpoint, open_writer, recent_keys};
+use crate::ledger::{
+    self, Posting, checkpoint, open_writer, recent_keys, remove_unused_data_keys, take_over_keys,
+};
 use crate::params::Params;
 use crate::poster::{Poster, RECORDS};
 use crate::reader::{Reader, StartError};
 use crate::record::Record;
+use crate::seal::{self, Ring};
 use crate::store::LocalStore;
 use crate::tuning::Tuning;
 
@@ -60,6 +63,9 @@ pub enum Error {
         #[source]
         source: codec::Damage,
     },
+    /// The data folder's keys aren't among those that were given.
+    #[error(transparent)]
+    Keys(seal::Error),
     /// The ledger could not be opened or posted to.
     #[error("the ledger failed")]
     Ledger(#[from] ledger::Error),
@@ -115,14 +121,17 @@ impl LocalStore {
         let reserve = journal_params.reserve;
         let opened = journal::open(journal_params, Arc::clone(&params.fs), &params.owner)?;
         let ledger = ledger_path(path);
-        let mut posting = Posting::new(open_writer(&ledger)?, params.keep.bodies)?;
-        let posted = recover(&opened, &mut posting)?;
+        let now = (params.clock)();
+        let mut writer = open_writer(&ledger)?;
+        let ring = Arc::new(take_over_keys(&mut writer, &params.encrypt, now).map_err(keys)?);
+        let mut posting = Posting::new(writer, params.keep.bodies, Arc::clone(&ring))?;
+        let posted = recover(&opened, &mut posting, &ring)?;
+        remove_unused_data_keys(posting.connection_mut(), &ring)?;
 
         let folder = path.clone();
         let free = tuning.free.clone();
         let free = free.unwrap_or_else(|| Arc::new(move || free_space(&folder)));
-        let now = (params.clock)();
-        let (known, elsewhere) = recent_keys(posting.connection_mut(), now, tuning.keys)?;
+        let (known, elsewhere) = recent_keys(posting.connection_mut(), now, tuning.keys, &ring)?;
         let keys = Keys::new(known, elsewhere, tuning.keys);
         let commons = Arc::new(Commons::new(posted, posting.backlog(), keys, &tuning));
         commons.headroom.note(free());
@@ -139,13 +148,14 @@ impl LocalStore {
         let checkpointer = Checkpointer::start(&ledger)?;
         let journal: Journal<Entry> =
             opened.start(Position(posted), Commits::new(Arc::clone(&commons)))?;
-        let intake = Arc::new(Intake::new(journal.clone()));
+        let intake = Arc::new(Intake::new(journal.clone(), Arc::clone(&ring)));
         let (tail, patience) = (tuning.tail, tuning.patience);
         let poster = Poster {
             commons: Arc::clone(&commons),
             intake: Arc::clone(&intake),
             journal,
             posting,
+            ring: Arc::clone(&ring),
             keep: params.keep.clone(),
             clock: Arc::clone(&params.clock),
             checkpointer,
@@ -172,6 +182,7 @@ impl LocalStore {
             key_reader,
             budget: params.budget,
             intake,
+            ring,
             prepared,
             poster: Mutex::new(Some(poster)),
             settings,
@@ -183,13 +194,21 @@ impl LocalStore {
     }
 }
 
+/// What is wrong with the keys stands for itself.
+fn keys(error: ledger::Error) -> Error {
+    match error {
+        ledger::Error::Record(codec::Damage::Sealed(error)) => Error::Keys(error),
+        other => Error::Ledger(other),
+    }
+}
+
 /// Posts what the journal holds behind the ledger's position; returns the position reached.
-fn recover(opened: &journal::Opened, posting: &mut Posting) -> Result<u64, Error> {
+fn recover(opened: &journal::Opened, posting: &mut Posting, ring: &Ring) -> Result<u64, Error> {
     let from = posting.position()?;
     let end = opened.recovery().end.0.max(from);
     let records = opened.records(Position(from))?.map(|record| {
         let (position, bytes) = record.map_err(|error| Error::Records(Box::new(error)))?;
-        Ok((position.0, read(position.0, bytes)?))
+        Ok((position.0, read(position.0, bytes, ring)?))
     });
     post_recovered(posting, records, end).map_err(|error| match error {
         Error::Ledger(error) if error.is_full() => Error::NoRoom(error),
@@ -230,8 +249,8 @@ fn body_of(record: &Record) -> usize {
     }
 }
 
-fn read(position: u64, bytes: Vec<u8>) -> Result<Record, Error> {
-    codec::read(&Bytes::from(bytes)).map_err(|source| Error::Record { position, source })
+fn read(position: u64, bytes: Vec<u8>, ring: &Ring) -> Result<Record, Error> {
+    codec::read(&Bytes::from(bytes), ring).map_err(|source| Error::Record { position, source })
 }
 
 fn journal_params(params: &Params, prepared: &Arc<Notify>) -> journal::Params {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanway_journal::fs::Fs;
-use fanway_types::{ByteCount, MemoryBudget, Timestamp};
+use fanway_types::{ByteCount, MemoryBudget, SecretKey, Timestamp};
 
 pub use fanway_journal::{Syncing, Turn, Turns};
 
@@ -26,6 +26,8 @@ pub struct Params {
     pub max: Option<ByteCount>,
     /// How long what is kept.
     pub keep: Keep,
+    /// By which keys what messages have in them is encrypted.
+    pub encrypt: Encryption,
     /// The memory that messages read back from the ledger are counted against.
     pub budget: MemoryBudget,
     /// Tells the time.
@@ -70,6 +72,16 @@ impl Default for Keep {
             bodies: Bodies::Failures,
         }
     }
+}
+
+/// By which keys what messages have in them is encrypted. By default by none: it is written as it
+/// is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encryption {
+    /// The key by which it is from now on.
+    pub seals: Option<SecretKey>,
+    /// Keys by which it was before.
+    pub opens: Vec<SecretKey>,
 }
 
 /// Whose bodies are kept after a message has ended.

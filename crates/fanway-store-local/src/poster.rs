@@ -20,10 +20,11 @@ use crate::commons::{Commons, Rung, Trouble};
 use crate::entry::Entry;
 use crate::headroom::FreeSpace;
 use crate::intake::Intake;
-use crate::ledger::{Error, Posted, Posting, Pruned, prune};
+use crate::ledger::{Error, Posted, Posting, Pruned, make_data_key, prune};
 use crate::params::{Clock, Keep};
 use crate::receipt::Waiting;
 use crate::record::Redrive;
+use crate::seal::Ring;
 use crate::steps::Step;
 use crate::tail::{Gone, Range, Ripe, Ticket};
 use crate::tuning::Tuning;
@@ -49,6 +50,7 @@ pub(crate) struct Poster {
     pub(crate) intake: Arc<Intake>,
     pub(crate) journal: Journal<Entry>,
     pub(crate) posting: Posting,
+    pub(crate) ring: Arc<Ring>,
     pub(crate) keep: Keep,
     pub(crate) clock: Clock,
     pub(crate) checkpointer: Checkpointer,
@@ -167,6 +169,7 @@ impl Poster {
         if rung.close {
             return Ok(());
         }
+        self.renew_data_key()?;
         self.end_called_off();
         self.adopt()?;
         self.prune()
@@ -177,6 +180,17 @@ impl Poster {
         for feed in self.commons.feeds() {
             feed.end_called_off(&self.intake, &self.commons.watchers);
         }
+    }
+
+    /// Makes a data key, where the one that seals has done so for long enough.
+    fn renew_data_key(&mut self) -> Result<(), Broken> {
+        let now = (self.clock)();
+        if self.ring.wants_data_key(now) {
+            self.step(Step::Renew)?;
+            make_data_key(self.posting.connection_mut(), &self.ring, now)?;
+            self.note_written();
+        }
+        Ok(())
     }
 
     /// Moves some of what waits under old names.

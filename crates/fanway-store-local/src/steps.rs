@@ -14,6 +14,8 @@ pub enum Step {
     Forget,
     /// Telling those who wait.
     Tell,
+    /// Making a data key, in place of one that has sealed for long enough.
+    Renew,
     /// Moving what waits under a target's old name.
     Adopt,
     /// Removing what is too old.

@@ -97,7 +97,8 @@ impl Store for LocalStore {
     fn dead_letter(&self, id: DeliveryId) -> BoxFuture<'_, Result<Option<dead::Opened>, Error>> {
         Box::pin(async move {
             self.catch_up().await;
-            self.ask(move |connection, plans| ledger::dead_letter(connection, plans, id))
+            let ring = Arc::clone(&self.inner.ring);
+            self.ask(move |connection, plans| ledger::dead_letter(connection, plans, &ring, id))
                 .await
         })
     }
@@ -295,7 +296,8 @@ impl LocalStore {
         let (view, posted) = match fresh {
             Some(view) => (Some(view), 0),
             None => {
-                self.ask(move |connection, plans| ledger::find(connection, plans, id))
+                let ring = Arc::clone(&inner.ring);
+                self.ask(move |connection, plans| ledger::find(connection, plans, &ring, id))
                     .await?
             }
         };

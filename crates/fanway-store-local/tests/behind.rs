@@ -13,7 +13,7 @@ use std::task::{Context, Waker};
 use fanway_journal::fs::RealFs;
 use fanway_store::lane::{Hold, Room, Work};
 use fanway_store::{Lane, Store, accept};
-use fanway_store_local::{Keep, LocalStore, Params, Syncing, Tuning, Turns};
+use fanway_store_local::{Encryption, Keep, LocalStore, Params, Syncing, Tuning, Turns};
 use fanway_types::{
     ByteCount, DeliveryId, End, MemoryBudget, Message, MessageId, OrderKey, Outcome, Plan, Request,
     Step, StepOrder, Terms, Timestamp, Verdict, WhenDead,
@@ -43,6 +43,7 @@ fn open(folder: &Path) -> LocalStore {
         segment: ByteCount::mib(8),
         max: None,
         keep: Keep::default(),
+        encrypt: Encryption::default(),
         budget: MemoryBudget::new(ByteCount::mib(32)),
         clock: Arc::new(|| NOW),
         fs: Arc::new(RealFs),

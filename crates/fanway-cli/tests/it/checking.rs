@@ -138,6 +138,8 @@ fn a_data_folder_that_isnt_there_is_told() {
         ["journal", "verify"],
         ["journal", "repair"],
         ["ledger", "check"],
+        ["ledger", "keys"],
+        ["ledger", "export"],
     ] {
         let done = run(&[command[0], command[1], &folder.data()]);
         assert!(done.err(1).starts_with("fanway: "), "{}", done.err);

@@ -3,6 +3,7 @@
 mod asking;
 mod checking;
 mod clients;
+mod encrypting;
 mod explaining;
 mod following;
 mod operating;

@@ -15,6 +15,8 @@ fn a_second_server_is_told_who_has_the_data_folder() {
         ["journal", "verify"],
         ["journal", "repair"],
         ["ledger", "check"],
+        ["ledger", "keys"],
+        ["ledger", "export"],
     ] {
         let refused = run(&[command[0], command[1], &folder.data()]);
         assert!(

@@ -9,21 +9,26 @@ use std::path::{Path, PathBuf};
 use fanway_config::{Config, Environment, ProcessEnvironment};
 use rcgen::{CertificateParams, KeyPair};
 
-/// An environment in which everything is set, and can be a secret for signing; files of such names
+/// An environment in which everything is set, and can be a secret for signing, or is a key; files of such names
 /// hold a certificate and its key.
 struct Complete {
     certificate: String,
     key: String,
 }
 
+const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const VALUE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// What a variable stands for whose name says that it is a private key.
 const PRIVATE_KEY: &str = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
 
 impl Environment for Complete {
     fn variable(&self, name: &str) -> Result<String, VarError> {
-        let is_private = name.ends_with("PRIVATE_KEY");
-        Ok(if is_private { PRIVATE_KEY } else { VALUE }.to_owned())
+        let value = match name {
+            "FANWAY_KEY" => KEY,
+            _ if name.ends_with("PRIVATE_KEY") => PRIVATE_KEY,
+            _ => VALUE,
+        };
+        Ok(value.to_owned())
     }
 
     fn file(&self, path: &Path) -> io::Result<String> {

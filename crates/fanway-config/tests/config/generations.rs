@@ -168,7 +168,7 @@ fn what_cannot_change_while_it_runs_is_named() {
             "server.threads",
         ],
     );
-    let store = "store: { path: x, sync: never, segment: 128MiB, max: 1GiB, keep: { messages: 1h, history: 1h, dead: 1h, bodies: all } }";
+    let store = "store: { path: x, sync: never, segment: 128MiB, max: 1GiB, keep: { messages: 1h, history: 1h, dead: 1h, bodies: all }, encrypt: MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE= }";
     let keys = [
         "store.path",
         "store.sync",
@@ -178,6 +178,7 @@ fn what_cannot_change_while_it_runs_is_named() {
         "store.keep.history",
         "store.keep.dead",
         "store.keep.bodies",
+        "store.encrypt",
     ];
     check_restart("", store, &keys);
     let interval = |interval: &str| format!("store: {{ sync: interval, interval: {interval} }}");

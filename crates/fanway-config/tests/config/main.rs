@@ -4,6 +4,7 @@ mod callbacks;
 mod cors;
 mod counts;
 mod documentation;
+mod encrypting;
 mod errors;
 mod examples;
 mod expressions;

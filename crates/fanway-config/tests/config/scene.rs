@@ -22,6 +22,8 @@ impl Environment for Fixed {
             "LIMIT" => Ok("7".to_owned()),
             // The bytes are those of `hunter2-signing-hunter2-signing`.
             "SIGNING" => Ok("whsec_aHVudGVyMi1zaWduaW5nLWh1bnRlcjItc2lnbmluZw==".to_owned()),
+            // The bytes are those of `hunter2-encrypts-hunter2-encrypt`.
+            "KEY" => Ok("aHVudGVyMi1lbmNyeXB0cy1odW50ZXIyLWVuY3J5cHQ=\n".to_owned()),
             _ => Err(VarError::NotPresent),
         }
     }

@@ -14,7 +14,9 @@ use fanway_dispatch::lane::DEFAULT_WINDOW;
 use fanway_journal::fs::RealFs;
 use fanway_store::lane::Hold;
 use fanway_store::{Lane, Store};
-use fanway_store_local::{Keep, LocalStore, Params, Syncing, Tuning, Turns, journal_path};
+use fanway_store_local::{
+    Encryption, Keep, LocalStore, Params, Syncing, Tuning, Turns, journal_path,
+};
 use fanway_testkit::build;
 use fanway_types::{
     ByteCount, DeliveryId, End, MemoryBudget, Message, MessageId, Outcome, Terms, Verdict,
@@ -53,6 +55,7 @@ fn open(folder: &Path) -> Result<LocalStore, Failure> {
         segment: SEGMENT,
         max: None,
         keep: Keep::default(),
+        encrypt: Encryption::default(),
         budget: MemoryBudget::new(ByteCount::mib(64)),
         clock: Arc::new(now),
         fs: Arc::new(RealFs),

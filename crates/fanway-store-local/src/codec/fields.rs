@@ -1,6 +1,7 @@
 //! Fields: a tag, a length, a value.
 
 use super::tag;
+use crate::seal;
 
 /// What is wrong with a record that can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum Damage {
     /// A later release wrote a kind of record that isn't known here.
     #[error("records of kind {0} are unknown: a later release wrote this one")]
     UnknownKind(u8),
+    /// What is sealed in it can't be opened.
+    #[error(transparent)]
+    Sealed(#[from] seal::Error),
 }
 
 /// What is written into.

@@ -7,22 +7,23 @@ use bytes::Bytes;
 use fanway_store::change::Edited;
 use fanway_types::{
     DeliveryId, Direction, Fingerprint, Headers, IdempotencyKey, JobId, KeyScope, Message,
-    MessageId, OrderKey, Outcome, Plan, PlanHash, Request, StepIndex, TargetName, Terms, Timestamp,
-    Verdict,
+    MessageId, OrderKey, Outcome, Plan, PlanHash, Request, RouteName, StepIndex, TargetName, Terms,
+    Timestamp, Verdict,
 };
 use serde::de::DeserializeOwned;
 
-use super::fields::{Damage, Fields, pass_over, take_varint};
+use super::fields::{Damage, Field, Fields, pass_over, take_varint};
 use super::{ORDER_SIZE, kind, scope, tag, verdict};
 use crate::record::{Cancel, Controlled, Discard, Record, Redrive, Troubled};
+use crate::seal::{Of, Ring};
 
-/// Reads a record.
-pub(crate) fn read(record: &Bytes) -> Result<Record, Damage> {
+/// Reads a record, and opens what is sealed in it.
+pub(crate) fn read(record: &Bytes, ring: &Ring) -> Result<Record, Damage> {
     match record.first().copied().ok_or(Damage::Cut)? {
-        kind::MESSAGE => Ok(Record::Message(Arc::new(read_message(record, None)?))),
-        kind::OUTCOME => Ok(Record::Outcome(read_outcome(&record[1..])?)),
+        kind::MESSAGE => Ok(Record::Message(Arc::new(read_message(record, None, ring)?))),
+        kind::OUTCOME => Ok(Record::Outcome(read_outcome(&record[1..], ring)?)),
         kind::PLAN => Ok(Record::Plan(Arc::new(read_plan(&record[1..])?))),
-        kind::REDRIVE => Ok(Record::Redrive(Arc::new(read_redrive(record)?))),
+        kind::REDRIVE => Ok(Record::Redrive(Arc::new(read_redrive(record, ring)?))),
         kind::DISCARD => Ok(Record::Discard(read_discard(&record[1..])?)),
         kind::CANCEL => Ok(Record::Cancel(read_cancel(&record[1..])?)),
         kind::JOB => Ok(Record::Job(Arc::new(read_json(&record[1..])?))),
@@ -39,19 +40,96 @@ pub(crate) fn read(record: &Bytes) -> Result<Record, Damage> {
     }
 }
 
-/// Reads a message's record, or its head with `body` from elsewhere.
-pub(crate) fn read_message(record: &Bytes, body: Option<Bytes>) -> Result<Message, Damage> {
-    let mut request = Request::default();
-    let (mut id, mut route, mut plan, mut seen_body) = (None, None, None, body);
-    let mut terms = TermsRead::default();
-    let mut fields = Fields::new(record.get(1..).ok_or(Damage::Cut)?);
-    while let Some(field) = fields.next()? {
+/// Reads a message's record, or its head with `body` from elsewhere; opens what is sealed.
+pub(crate) fn read_message(
+    record: &Bytes,
+    body: Option<Bytes>,
+    ring: &Ring,
+) -> Result<Message, Damage> {
+    let mut read = MessageRead::of(record)?;
+    read.body = read.body.or(body);
+    let body = read.body.take().ok_or(Damage::Missing(tag::BODY))?;
+    let (is_sealed, mut message) = (read.sealed.is_some(), read.open(ring)?);
+    message.request.body = if is_sealed {
+        Bytes::from(ring.open(Of::Body(message.id), &body)?)
+    } else {
+        body
+    };
+    Ok(message)
+}
+
+/// Reads a message's head without its body, and opens what is sealed in it.
+pub(crate) fn read_head(head: &Bytes, ring: &Ring) -> Result<Message, Damage> {
+    MessageRead::of(head)?.open(ring)
+}
+
+/// The sealed value in a message's head; `None` where it and the body beside it are in the open.
+pub(crate) fn sealed_head(head: &Bytes) -> Result<Option<Bytes>, Damage> {
+    Ok(MessageRead::of(head)?.sealed)
+}
+
+/// The order key of a step in a message's head; nothing in it is opened for that.
+pub(crate) fn order_key(head: &Bytes, step: StepIndex) -> Result<Option<OrderKey>, Damage> {
+    let read = MessageRead::of(head)?;
+    let mut keys = read.terms.terms.order.iter();
+    Ok(keys.find(|(of, _)| *of == step).map(|(_, key)| *key))
+}
+
+/// A message, as far as it was read.
+#[derive(Default)]
+struct MessageRead {
+    id: Option<MessageId>,
+    route: Option<RouteName>,
+    plan: Option<PlanHash>,
+    request: Request,
+    terms: TermsRead,
+    body: Option<Bytes>,
+    sealed: Option<Bytes>,
+}
+
+impl MessageRead {
+    /// Reads a record or its head, as far as that is in the open.
+    fn of(record: &Bytes) -> Result<Self, Damage> {
+        let mut read = Self::default();
+        read.take_all(&record.slice(1.min(record.len())..))?;
+        Ok(read)
+    }
+
+    /// Opens what is sealed of the head.
+    fn open(mut self, ring: &Ring) -> Result<Message, Damage> {
+        let id = self.id.ok_or(Damage::Missing(tag::ID))?;
+        if let Some(sealed) = self.sealed.take() {
+            self.take_all(&Bytes::from(ring.open(Of::Head(id), &sealed)?))?;
+        }
+        Ok(Message {
+            id,
+            route: self.route.ok_or(Damage::Missing(tag::ROUTE))?,
+            plan: self.plan.ok_or(Damage::Missing(tag::PLAN))?,
+            request: self.request,
+            terms: self.terms.read()?,
+            reservation: None,
+        })
+    }
+
+    /// Takes all of these fields.
+    fn take_all(&mut self, bytes: &Bytes) -> Result<(), Damage> {
+        let mut fields = Fields::new(bytes);
+        while let Some(field) = fields.next()? {
+            self.take(bytes, &field)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, within: &Bytes, field: &Field<'_>) -> Result<(), Damage> {
         let (tag, value) = (field.tag, field.value);
-        let bytes = || record.slice(1 + field.start..1 + field.start + value.len());
+        let bytes = || within.slice(field.start..field.start + value.len());
+        let request = &mut self.request;
         match tag {
-            tag::ID => id = Some(MessageId::from_bytes(array(tag, value)?)),
-            tag::ROUTE => route = Some(text(tag, value)?.parse().map_err(|_| Damage::Value(tag))?),
-            tag::PLAN => plan = Some(PlanHash::from_bytes(array(tag, value)?)),
+            tag::ID => self.id = Some(MessageId::from_bytes(array(tag, value)?)),
+            tag::ROUTE => {
+                self.route = Some(text(tag, value)?.parse().map_err(|_| Damage::Value(tag))?);
+            }
+            tag::PLAN => self.plan = Some(PlanHash::from_bytes(array(tag, value)?)),
             tag::METHOD => request.method = text(tag, value)?.into(),
             tag::PATH => request.path = text(tag, value)?.into(),
             tag::QUERY => request.query = Some(text(tag, value)?.into()),
@@ -59,20 +137,13 @@ pub(crate) fn read_message(record: &Bytes, body: Option<Bytes>) -> Result<Messag
             tag::HEADERS => {
                 request.headers = Headers::from_block(bytes()).ok_or(Damage::Value(tag))?;
             }
-            tag::BODY => seen_body = Some(bytes()),
-            other if terms.take(other, value)? => {}
+            tag::BODY => self.body = Some(bytes()),
+            tag::SEALED => self.sealed = Some(bytes()),
+            other if self.terms.take(other, value)? => {}
             other => pass_over(other)?,
         }
+        Ok(())
     }
-    request.body = seen_body.ok_or(Damage::Missing(tag::BODY))?;
-    Ok(Message {
-        id: id.ok_or(Damage::Missing(tag::ID))?,
-        route: route.ok_or(Damage::Missing(tag::ROUTE))?,
-        plan: plan.ok_or(Damage::Missing(tag::PLAN))?,
-        request,
-        terms: terms.read()?,
-        reservation: None,
-    })
 }
 
 /// A message's terms, as far as they were read.
@@ -154,10 +225,10 @@ fn params(mut value: &[u8]) -> Option<Vec<(Box<str>, Box<str>)>> {
     Some(params)
 }
 
-fn read_outcome(record: &[u8]) -> Result<Outcome, Damage> {
+fn read_outcome(record: &[u8], ring: &Ring) -> Result<Outcome, Damage> {
     let (mut delivery, mut ruling) = (None, None);
     let (mut attempts, mut used, mut spent) = (0, 0, Duration::ZERO);
-    let (mut status, mut detail, mut fallback) = (None, None, None);
+    let (mut status, mut detail, mut sealed, mut fallback) = (None, None, None, None);
     let mut fields = Fields::new(record);
     while let Some(field) = fields.next()? {
         let (tag, value) = (field.tag, field.value);
@@ -167,6 +238,7 @@ fn read_outcome(record: &[u8]) -> Result<Outcome, Damage> {
             tag::PROGRESS => (attempts, used, spent) = progress(value).ok_or(Damage::Value(tag))?,
             tag::STATUS => status = Some(u16::from_le_bytes(array(tag, value)?)),
             tag::DETAIL => detail = Some(text(tag, value)?.into()),
+            tag::SEALED_DETAIL => sealed = Some(value),
             tag::FALLBACK => {
                 fallback = Some(text(tag, value)?.parse().map_err(|_| Damage::Value(tag))?);
             }
@@ -175,6 +247,10 @@ fn read_outcome(record: &[u8]) -> Result<Outcome, Damage> {
     }
     let (at, verdict) = ruling.ok_or(Damage::Missing(tag::VERDICT))?;
     let delivery = delivery.ok_or(Damage::Missing(tag::DELIVERY))?;
+    if let Some(sealed) = sealed {
+        let opened = ring.open(Of::Detail(delivery), sealed)?;
+        detail = Some(text(tag::SEALED_DETAIL, &opened)?.into());
+    }
     Ok(Outcome {
         delivery,
         at,
@@ -227,9 +303,10 @@ fn read_plan(record: &[u8]) -> Result<Plan, Damage> {
     Plan::from_json(json.ok_or(Damage::Missing(tag::JSON))?).map_err(|_| Damage::Value(tag::JSON))
 }
 
-fn read_redrive(record: &Bytes) -> Result<Redrive, Damage> {
+fn read_redrive(record: &Bytes, ring: &Ring) -> Result<Redrive, Damage> {
     let (mut old, mut new, mut plan, mut step, mut due) = (None, None, None, None, None);
     let (mut key, mut job, mut content_type, mut body) = (None, None, None, None);
+    let mut sealed = None;
     let mut fields = Fields::new(record.get(1..).ok_or(Damage::Cut)?);
     while let Some(field) = fields.next()? {
         let (tag, value) = (field.tag, field.value);
@@ -246,10 +323,14 @@ fn read_redrive(record: &Bytes) -> Result<Redrive, Damage> {
                 let start = 1 + field.start;
                 body = Some(record.slice(start..start + value.len()));
             }
+            tag::SEALED => sealed = Some(value),
             other => pass_over(other)?,
         }
     }
     let new = new.ok_or(Damage::Missing(tag::NEW_DELIVERY))?;
+    if let Some(sealed) = sealed {
+        body = Some(Bytes::from(ring.open(Of::Edit(new), sealed)?));
+    }
     Ok(Redrive {
         old: old.ok_or(Damage::Missing(tag::DELIVERY))?,
         new,

@@ -7,12 +7,22 @@ use fanway_store::job::{Cursor, Filter, Job, State};
 use fanway_store::trouble::{Cause, Open, Trouble};
 use fanway_types::{
     AgainCause, DeadReason, DeliveryId, Direction, End, Fingerprint, Headers, IdempotencyKey,
-    JobId, KeyScope, Message, MessageId, OrderKey, Outcome, Plan, PlanHash, Request, Terms,
-    Timestamp, Verdict,
+    JobId, KeyScope, Message, MessageId, OrderKey, Outcome, Plan, PlanHash, Request, SecretKey,
+    Terms, Timestamp, Verdict,
 };
 
-use super::{Damage, message_head, read, read_message, size, write};
+use super::{Damage, message_head, order_key, size, tag, write};
+use crate::params::Encryption;
 use crate::record::{Cancel, Controlled, Discard, Record, Redrive, Troubled};
+use crate::seal::{self, DataKey, Ring};
+
+fn read(record: &Bytes) -> Result<Record, Damage> {
+    super::read(record, &Ring::default())
+}
+
+fn read_message(head: &Bytes, body: Option<Bytes>) -> Result<Message, Damage> {
+    super::read_message(head, body, &Ring::default())
+}
 
 fn message() -> Message {
     let headers: Headers = [("content-type", &b"application/json"[..])]
@@ -61,7 +71,7 @@ fn outcome(verdict: Verdict) -> Outcome {
 #[track_caller]
 fn bytes_of(record: &Record) -> Bytes {
     let mut bytes = vec![0xee];
-    write(record, &mut bytes);
+    write(record, None, &mut bytes);
     assert_eq!(
         bytes.len() - 1,
         size(record),
@@ -134,7 +144,7 @@ fn all_terms_of_a_message_are_read_back() {
 
 #[test]
 fn a_head_and_a_body_make_a_message_again() {
-    let head = Bytes::from(message_head(&message()));
+    let head = Bytes::from(message_head(&message(), None));
     let back = read_message(&head, Some(message().request.body)).expect("just written");
     assert_eq!(back.request, message().request);
     assert_eq!(
@@ -337,4 +347,132 @@ fn unknown_optional_fields_are_passed_over_and_required_ones_refused() {
         read(&Bytes::from_static(&[99])).map(|_| ()),
         Err(Damage::UnknownKind(99))
     );
+}
+
+/// Keys, and the data key that seals among them.
+fn keys() -> (Ring, DataKey) {
+    let ring = Ring::new(&Encryption::default());
+    let key = SecretKey::new([5; SecretKey::SIZE]);
+    ring.add(1, Timestamp::default(), &key);
+    (ring, DataKey::new(1, Timestamp::default(), &key))
+}
+
+fn sealed(record: &Record) -> Bytes {
+    let mut bytes = Vec::new();
+    write(record, Some(&keys().1), &mut bytes);
+    Bytes::from(bytes)
+}
+
+/// A message with all that its sender can name in it.
+fn telling() -> Message {
+    let fingerprint = Fingerprint::of("POST", "/orders/7", None, b"");
+    Message {
+        request: Request {
+            path: "/secret-path".into(),
+            query: Some("secret-query".into()),
+            params: vec![("id".into(), "secret-param".into())],
+            headers: [("x-secret", &b"secret-header"[..])].into_iter().collect(),
+            body: Bytes::from_static(b"secret-body"),
+            ..message().request
+        },
+        terms: Terms {
+            key: Some(IdempotencyKey {
+                scope: KeyScope::Route("orders".parse().expect("a name")),
+                text: "secret-key".into(),
+                fingerprint,
+                until: Timestamp::from_millis(4),
+            }),
+            not_before: Some(Timestamp::from_millis(1)),
+            expires: Some(Timestamp::from_millis(2)),
+            callback: Some("https://secret-callback.example".into()),
+            order: [(0, OrderKey::of("42"))].into(),
+        },
+        ..message()
+    }
+}
+
+#[track_caller]
+fn check_hidden(bytes: &[u8]) {
+    let shows = bytes.windows(6).any(|part| part == b"secret");
+    assert!(!shows, "{:?}", String::from_utf8_lossy(bytes));
+}
+
+#[test]
+fn a_sealed_message_is_read_back_and_shows_nothing_that_its_sender_has_put_there() {
+    let sent = telling();
+    let bytes = sealed(&Record::Message(Arc::new(telling())));
+    check_hidden(&bytes);
+    let print = sent.terms.key.as_ref().expect("it has one").fingerprint;
+    assert!(!bytes.windows(16).any(|part| part == print.to_bytes()));
+    let Ok(Record::Message(back)) = super::read(&bytes, &keys().0) else {
+        panic!("no message");
+    };
+    assert_eq!(
+        (back.id, &back.route, back.plan),
+        (sent.id, &sent.route, sent.plan)
+    );
+    assert_eq!(back.request, sent.request);
+    assert_eq!(back.terms, sent.terms);
+}
+
+#[test]
+fn a_sealed_head_and_a_body_make_a_message_again() {
+    let (ring, key) = keys();
+    let head = Bytes::from(message_head(&telling(), Some(&key)));
+    check_hidden(&head);
+    let body = key.seal(seal::Of::Body(telling().id), b"secret-body");
+    let back = super::read_message(&head, Some(body.into()), &ring).expect("just written");
+    assert_eq!(back.request, telling().request);
+    assert_eq!(order_key(&head, 0), Ok(Some(OrderKey::of("42"))));
+    assert_eq!(order_key(&head, 1), Ok(None));
+}
+
+#[test]
+fn a_sealed_detail_and_a_sealed_edit_are_read_back() {
+    let outcome = Outcome {
+        detail: Some("secret answer".into()),
+        ..outcome(Verdict::Ended(End::Dead(DeadReason::Refused)))
+    };
+    let bytes = sealed(&Record::Outcome(outcome.clone()));
+    check_hidden(&bytes);
+    let Ok(Record::Outcome(back)) = super::read(&bytes, &keys().0) else {
+        panic!("no outcome");
+    };
+    assert_eq!(back, outcome);
+
+    let old = DeliveryId::first(message().id, 1);
+    let new = old.next_run().expect("far from the end");
+    let redrive = Redrive {
+        old,
+        new,
+        plan: PlanHash::from_bytes([7; 16]),
+        step: 1,
+        due: Timestamp::from_millis(3),
+        key: old,
+        body: Some(Edited {
+            body: Bytes::from_static(b"secret edit"),
+            content_type: None,
+        }),
+        job: None,
+    };
+    let bytes = sealed(&Record::Redrive(Arc::new(redrive.clone())));
+    check_hidden(&bytes);
+    let Ok(Record::Redrive(back)) = super::read(&bytes, &keys().0) else {
+        panic!("no redrive");
+    };
+    assert_eq!(*back, redrive);
+}
+
+#[test]
+fn without_its_data_key_a_sealed_record_is_refused() {
+    let bytes = sealed(&Record::Message(Arc::new(telling())));
+    let missing = Damage::Sealed(seal::Error::NoDataKey(1));
+    assert_eq!(read(&bytes).map(|_| ()), Err(missing));
+}
+
+#[test]
+fn an_older_release_refuses_what_is_sealed() {
+    for tag in [tag::SEALED, tag::SEALED_DETAIL] {
+        assert_eq!(tag & tag::REQUIRED, tag::REQUIRED);
+    }
 }

@@ -9,20 +9,32 @@ use serde::Serialize;
 use super::fields::{Out, counted, put_field, put_start, put_varint};
 use super::{ORDER_SIZE, kind, scope, tag, verdict};
 use crate::record::{Discard, Record, Redrive};
+use crate::seal::{DataKey, Of};
 
-/// Appends a record.
-pub(crate) fn write(record: &Record, out: &mut impl Out) {
+/// Whether a record has something in it that is sealed where anything is.
+pub(crate) fn has_content(record: &Record) -> bool {
+    match record {
+        Record::Message(_) => true,
+        Record::Outcome(outcome) => outcome.detail.is_some(),
+        Record::Redrive(redrive) => redrive.body.is_some(),
+        _ => false,
+    }
+}
+
+/// Appends a record; what it has in it is sealed where a key for that is given.
+pub(crate) fn write(record: &Record, seal: Option<&DataKey>, out: &mut impl Out) {
     match record {
         Record::Message(message) => {
-            write_head(message, out);
-            put_field(out, tag::BODY, &message.request.body);
+            write_head(message, seal, out);
+            let (body, of) = (&message.request.body, Of::Body(message.id));
+            put_content(out, tag::BODY, seal.map(|key| (tag::BODY, key, of)), body);
         }
-        Record::Outcome(outcome) => write_outcome(outcome, out),
+        Record::Outcome(outcome) => write_outcome(outcome, seal, out),
         Record::Plan(plan) => {
             out.put(&[kind::PLAN]);
             put_field(out, tag::JSON, plan.to_json().as_bytes());
         }
-        Record::Redrive(redrive) => write_redrive(redrive, out),
+        Record::Redrive(redrive) => write_redrive(redrive, seal, out),
         Record::Discard(discard) => write_discard(discard, out),
         Record::Cancel(cancel) => {
             out.put(&[kind::CANCEL]);
@@ -59,25 +71,51 @@ fn put_target(out: &mut impl Out, target: &TargetName) {
     put_field(out, tag::TARGET, target.as_str().as_bytes());
 }
 
-/// Bytes that [`write`] appends.
+/// Appends a field, or in its place the sealed one that these say.
+fn put_content(out: &mut impl Out, tag: u8, sealed: Option<(u8, &DataKey, Of)>, value: &[u8]) {
+    match sealed {
+        None => put_field(out, tag, value),
+        Some((tag, key, of)) => put_field(out, tag, &key.seal(of, value)),
+    }
+}
+
+/// Bytes that [`write`] appends where nothing is sealed.
 pub(crate) fn size(record: &Record) -> usize {
-    counted(|out| write(record, out))
+    counted(|out| write(record, None, out))
 }
 
 /// A message's record up to its body: what the ledger keeps beside the body.
-pub(crate) fn message_head(message: &Message) -> Vec<u8> {
-    let mut head = Vec::with_capacity(counted(|out| write_head(message, out)));
-    write_head(message, &mut head);
+pub(crate) fn message_head(message: &Message, seal: Option<&DataKey>) -> Vec<u8> {
+    let size = if seal.is_some() {
+        0
+    } else {
+        counted(|out| write_head(message, None, out))
+    };
+    let mut head = Vec::with_capacity(size);
+    write_head(message, seal, &mut head);
     head
 }
 
-fn write_head(message: &Message, out: &mut impl Out) {
-    let request = &message.request;
+fn write_head(message: &Message, seal: Option<&DataKey>, out: &mut impl Out) {
     out.put(&[kind::MESSAGE]);
     put_field(out, tag::ID, &message.id.to_bytes());
     put_field(out, tag::ROUTE, message.route.as_str().as_bytes());
     put_field(out, tag::PLAN, &message.plan.to_bytes());
-    put_field(out, tag::METHOD, request.method.as_bytes());
+    put_field(out, tag::METHOD, message.request.method.as_bytes());
+    match seal {
+        None => write_head_content(message, out),
+        Some(key) => {
+            let mut content = Vec::new();
+            write_head_content(message, &mut content);
+            put_field(out, tag::SEALED, &key.seal(Of::Head(message.id), &content));
+        }
+    }
+    write_times(&message.terms, out);
+}
+
+/// What of a message's head its sender has put there.
+fn write_head_content(message: &Message, out: &mut impl Out) {
+    let request = &message.request;
     put_field(out, tag::PATH, request.path.as_bytes());
     if let Some(query) = &request.query {
         put_field(out, tag::QUERY, query.as_bytes());
@@ -87,16 +125,20 @@ fn write_head(message: &Message, out: &mut impl Out) {
         put_params(request, out);
     }
     put_field(out, tag::HEADERS, request.headers.as_block());
-    write_terms(&message.terms, out);
-}
-
-fn write_terms(terms: &Terms, out: &mut impl Out) {
+    let terms = &message.terms;
     if let Some(key) = &terms.key {
         put_start(out, tag::KEY, counted(|out| put_scoped(key, out)));
         put_scoped(key, out);
         put_field(out, tag::FINGERPRINT, &key.fingerprint.to_bytes());
         put_time(out, tag::KEY_UNTIL, key.until);
     }
+    if let Some(url) = &terms.callback {
+        put_field(out, tag::CALLBACK, url.as_bytes());
+    }
+}
+
+/// When and in which order it is delivered.
+fn write_times(terms: &Terms, out: &mut impl Out) {
     if let Some(at) = terms.not_before {
         put_time(out, tag::NOT_BEFORE, at);
     }
@@ -109,9 +151,6 @@ fn write_terms(terms: &Terms, out: &mut impl Out) {
             out.put(&step.to_le_bytes());
             out.put(&key.to_bytes());
         }
-    }
-    if let Some(url) = &terms.callback {
-        put_field(out, tag::CALLBACK, url.as_bytes());
     }
 }
 
@@ -136,7 +175,7 @@ fn put_params(request: &Request, out: &mut impl Out) {
     }
 }
 
-fn write_outcome(outcome: &Outcome, out: &mut impl Out) {
+fn write_outcome(outcome: &Outcome, seal: Option<&DataKey>, out: &mut impl Out) {
     out.put(&[kind::OUTCOME]);
     put_delivery(out, tag::DELIVERY, outcome.delivery);
     put_start(out, tag::VERDICT, counted(|out| put_verdict(outcome, out)));
@@ -151,7 +190,9 @@ fn write_outcome(outcome: &Outcome, out: &mut impl Out) {
         put_field(out, tag::STATUS, &status.to_le_bytes());
     }
     if let Some(detail) = &outcome.detail {
-        put_field(out, tag::DETAIL, detail.as_bytes());
+        let of = Of::Detail(outcome.delivery);
+        let sealed = seal.map(|key| (tag::SEALED_DETAIL, key, of));
+        put_content(out, tag::DETAIL, sealed, detail.as_bytes());
     }
     if let Some(fallback) = &outcome.fallback {
         put_field(out, tag::FALLBACK, fallback.as_str().as_bytes());
@@ -188,7 +229,7 @@ fn put_address(delivery: DeliveryId, out: &mut impl Out) {
     }
 }
 
-fn write_redrive(redrive: &Redrive, out: &mut impl Out) {
+fn write_redrive(redrive: &Redrive, seal: Option<&DataKey>, out: &mut impl Out) {
     out.put(&[kind::REDRIVE]);
     put_delivery(out, tag::DELIVERY, redrive.old);
     put_delivery(out, tag::NEW_DELIVERY, redrive.new);
@@ -205,7 +246,8 @@ fn write_redrive(redrive: &Redrive, out: &mut impl Out) {
         if let Some(media_type) = &edited.content_type {
             put_field(out, tag::CONTENT_TYPE, media_type.as_bytes());
         }
-        put_field(out, tag::BODY, &edited.body);
+        let sealed = seal.map(|key| (tag::SEALED, key, Of::Edit(redrive.new)));
+        put_content(out, tag::BODY, sealed, &edited.body);
     }
 }
 

@@ -28,6 +28,7 @@ impl LocalLane {
             record: Record::Outcome(outcome.clone()),
             waiter,
             event: event.clone(),
+            sealed: None,
         };
         let Ok(ticket) = self.store.intake.append(entry, Class::Outcome) else {
             self.store.commons.gate.shut();

@@ -55,25 +55,15 @@ const NEVER: [(&str, &str); 5] = [
 ];
 
 /// The same in tables and columns that schema 2 has added.
-const NEVER_SINCE_2: [(&str, &str); 7] = [
+const NEVER_SINCE_2: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM edits e WHERE NOT EXISTS (SELECT 1 FROM deliveries d
          WHERE (d.seq, d.step, d.item, d.run) = (e.seq, e.step, e.item, e.run))",
         "edited bodies without their delivery",
     ),
     (
-        "SELECT count(*) FROM messages m WHERE edited !=
-         (SELECT coalesce(sum(length(e.body)), 0) FROM edits e WHERE e.seq = m.seq)",
-        "messages whose edited bodies have other sizes than noted",
-    ),
-    (
         "SELECT count(*) FROM deliveries WHERE key_run >= run",
         "deliveries whose key isn't an earlier run's",
-    ),
-    (
-        "SELECT count(*) FROM keys
-         WHERE (length(hash), length(fingerprint), length(message)) != (16, 16, 16)",
-        "idempotency keys that can't be read",
     ),
     (
         "SELECT count(*) FROM jobs WHERE NOT json_valid(json)
@@ -87,6 +77,38 @@ const NEVER_SINCE_2: [(&str, &str); 7] = [
     (
         "SELECT count(*) FROM audit WHERE NOT json_valid(json)",
         "audit records that can't be read",
+    ),
+];
+
+/// The same in schemas 2 and 3, which had nothing that was sealed.
+const NEVER_UNSEALED: [(&str, &str); 2] = [
+    (
+        "SELECT count(*) FROM messages m WHERE edited !=
+         (SELECT coalesce(sum(length(e.body)), 0) FROM edits e WHERE e.seq = m.seq)",
+        "messages whose edited bodies have other sizes than noted",
+    ),
+    (
+        "SELECT count(*) FROM keys
+         WHERE (length(hash), length(fingerprint), length(message)) != (16, 16, 16)",
+        "idempotency keys that can't be read",
+    ),
+];
+
+/// The same since schema 4, by the bytes that sealed values have more.
+const NEVER_SINCE_4: [(&str, &str); 3] = [
+    (
+        "SELECT count(*) FROM messages m WHERE edited !=
+         (SELECT coalesce(sum(length(e.body) - 32 * e.sealed), 0) FROM edits e WHERE e.seq = m.seq)",
+        "messages whose edited bodies have other sizes than noted",
+    ),
+    (
+        "SELECT count(*) FROM keys
+         WHERE (length(hash), length(message)) != (16, 16) OR length(fingerprint) NOT IN (16, 48)",
+        "idempotency keys that can't be read",
+    ),
+    (
+        "SELECT count(*) FROM data_keys WHERE (length(wrapped_by), length(wrapped)) != (8, 60)",
+        "data keys that can't be read",
     ),
 ];
 
@@ -142,9 +164,13 @@ pub fn check(path: &Path) -> Result<Report, Error> {
     if has_keys {
         report.keys = count(&connection, "SELECT count(*) FROM keys")?;
     }
+    let unsealed = NEVER_UNSEALED.into_iter();
+    let unsealed = unsealed.filter(|_| version > 1 && version < 4);
+    let since_4 = NEVER_SINCE_4.into_iter().filter(|_| version > 3);
     let since_2 = NEVER_SINCE_2.into_iter().filter(|_| version > 1);
     let since_3 = NEVER_SINCE_3.into_iter().filter(|_| version > 2);
-    for (sql, meaning) in NEVER.into_iter().chain(since_2).chain(since_3) {
+    let rows = NEVER.into_iter().chain(unsealed).chain(since_2);
+    for (sql, meaning) in rows.chain(since_3).chain(since_4) {
         let found = count(&connection, sql)?;
         if found != 0 {
             report.problems.push(format!("{found} {meaning}"));

@@ -11,11 +11,13 @@ use super::ended::{COLUMNS, Ended};
 use super::state::delivery;
 use super::{Error, Plans, edits};
 use crate::codec::read_message;
+use crate::seal::Ring;
 
 /// One dead letter with its request.
 pub(crate) fn dead_letter(
     connection: &mut Connection,
     plans: &mut Plans,
+    ring: &Ring,
     id: DeliveryId,
 ) -> Result<Option<Opened>, Error> {
     let transaction = connection.transaction()?;
@@ -26,18 +28,23 @@ pub(crate) fn dead_letter(
         delivery::DEAD
     ))?;
     let key = (id.message.to_bytes(), id.step, id.item, id.run);
-    let read = |row: &Row<'_>| Ok(opened(&transaction, plans, row));
+    let read = |row: &Row<'_>| Ok(opened(&transaction, plans, ring, row));
     statement.query_row(key, read).optional()?.transpose()
 }
 
-fn opened(connection: &Connection, plans: &mut Plans, row: &Row<'_>) -> Result<Opened, Error> {
+fn opened(
+    connection: &Connection,
+    plans: &mut Plans,
+    ring: &Ring,
+    row: &Row<'_>,
+) -> Result<Opened, Error> {
     let head = Bytes::from(row.get::<_, Vec<u8>>(13)?);
     let body = row.get::<_, Option<Vec<u8>>>(14)?.map(Bytes::from);
-    let message = body.map(|body| read_message(&head, Some(body)));
+    let message = body.map(|body| read_message(&head, Some(body), ring));
     let mut message = message.transpose()?;
-    let letter = letter(Ended::read(connection, plans, row)?)?;
+    let letter = letter(Ended::read(connection, plans, ring, row)?)?;
     if let Some(message) = &mut message
-        && let Some(edited) = edits::of(connection, row.get(15)?, letter.delivery)?
+        && let Some(edited) = edits::of(connection, row.get(15)?, letter.delivery, ring)?
     {
         message.request = edited.in_place_of(&message.request);
     }

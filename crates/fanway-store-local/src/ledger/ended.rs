@@ -12,7 +12,8 @@ use fanway_types::{ByteCount, DeadReason, MessageId, RouteName, StepName, Target
 use rusqlite::{Connection, Row};
 
 use super::state::{delivery, reason};
-use super::{Error, Plans, row};
+use super::{Error, Plans, row, sealed};
+use crate::seal::{Of, Ring};
 
 /// Rows that one part looks at, and those of the last one's millisecond.
 const ROWS: usize = 5_000;
@@ -77,6 +78,7 @@ pub(super) const COLUMNS: &str =
 pub(crate) fn part(
     connection: &mut Connection,
     plans: &mut Plans,
+    ring: &Ring,
     ask: &Ask,
 ) -> Result<Part, Error> {
     let transaction = connection.transaction()?;
@@ -92,11 +94,11 @@ pub(crate) fn part(
             return Ok(gathering.part);
         }
         // A later run of a delivered one has taken its place.
-        if row.get(13)? || !has_text(row, text.as_deref())? {
+        if row.get(13)? {
             continue;
         }
-        let ended = Ended::read(&transaction, plans, row)?;
-        if fits(&ask.filter, &ended) {
+        let ended = Ended::read(&transaction, plans, ring, row)?;
+        if fits(&ask.filter, &ended) && has_text(&ended, text.as_deref()) {
             gathering.group.push(ended);
         }
     }
@@ -221,18 +223,20 @@ impl Ended {
     pub(super) fn read(
         connection: &Connection,
         plans: &mut Plans,
+        ring: &Ring,
         row: &Row<'_>,
     ) -> Result<Self, Error> {
         let delivery = row::delivery(row, MessageId::from_bytes(row.get(0)?), 1)?;
         let plan = plans.by_number(connection, row.get(4)?)?;
         let at = timestamp(row)?;
+        let detail = sealed::text(ring, Of::Detail(delivery), row.get_ref(7)?)?;
         Ok(Self {
             place: Cursor { at, delivery },
             route: plan.route.clone(),
             step: row::step(&plan, delivery)?.name.clone(),
             target: row::target(row, 5)?,
             reason: row.get::<_, Option<u8>>(6)?.map(reason).transpose()?,
-            detail: row.get::<_, Option<String>>(7)?.map(Into::into),
+            detail: detail.map(Into::into),
             status: row.get(8)?,
             attempts: row.get(9)?,
             size: ByteCount::new(row.get::<_, i64>(11)?.cast_unsigned()),
@@ -241,12 +245,11 @@ impl Ended {
     }
 }
 
-/// Whether a row's detail has a text in it, which is in lower case.
-fn has_text(row: &Row<'_>, text: Option<&str>) -> Result<bool, Error> {
-    let Some(text) = text else { return Ok(true) };
-    let detail = row.get_ref(7)?.as_str_or_null();
-    let detail = detail.map_err(rusqlite::Error::from)?;
-    Ok(detail.is_some_and(|detail| detail.to_ascii_lowercase().contains(text)))
+/// Whether a detail has a text in it, which is in lower case.
+fn has_text(ended: &Ended, text: Option<&str>) -> bool {
+    let Some(text) = text else { return true };
+    let detail = ended.detail.as_deref();
+    detail.is_some_and(|detail| detail.to_ascii_lowercase().contains(text))
 }
 
 /// Whether the rest of a filter holds.

@@ -20,6 +20,9 @@ pub enum Error {
         /// The latest that is known here.
         known: u32,
     },
+    /// An earlier release made it, and it is only read.
+    #[error("an earlier release made it: a start brings it up to date")]
+    Older,
     /// Something in it can't be read.
     #[error("a record in the ledger can't be read")]
     Record(#[from] Damage),

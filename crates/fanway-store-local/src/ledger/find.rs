@@ -8,13 +8,15 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::state::delivery::IN_LINE;
 use super::state::{reason, shown};
-use super::{Error, Plans, history, row};
+use super::{Error, Plans, history, row, sealed};
+use crate::seal::{Of, Ring};
 use crate::view::settle;
 
 /// What the ledger knows of a message, and the position that it was posted up to at that moment.
 pub(crate) fn find(
     connection: &mut Connection,
     plans: &mut Plans,
+    ring: &Ring,
     id: MessageId,
 ) -> Result<(Option<MessageView>, u64), Error> {
     let transaction = connection.transaction()?;
@@ -26,7 +28,7 @@ pub(crate) fn find(
     let view = match kept {
         Some((seq, plan)) => {
             let plan = plans.by_number(&transaction, plan)?;
-            Some(view(&transaction, seq, id, &plan)?)
+            Some(view(&transaction, ring, seq, id, &plan)?)
         }
         None => history::get(&transaction, plans, id)?,
     };
@@ -44,6 +46,7 @@ pub(super) fn posted(connection: &Connection) -> Result<u64, Error> {
 /// A message that is in `messages`, with each step's latest delivery.
 pub(super) fn view(
     connection: &Connection,
+    ring: &Ring,
     seq: i64,
     id: MessageId,
     plan: &Arc<Plan>,
@@ -57,7 +60,7 @@ pub(super) fn view(
     let mut rows = statement.query([seq])?;
     let mut deliveries: Vec<DeliveryView> = Vec::with_capacity(plan.steps.len());
     while let Some(row) = rows.next()? {
-        let delivery = delivery(row, id, plan)?;
+        let delivery = delivery(row, ring, id, plan)?;
         let same_step = |last: &DeliveryView| {
             (last.id.step, last.id.item) == (delivery.id.step, delivery.id.item)
         };
@@ -77,7 +80,12 @@ pub(super) fn view(
     Ok(view)
 }
 
-fn delivery(row: &Row<'_>, message: MessageId, plan: &Plan) -> Result<DeliveryView, Error> {
+fn delivery(
+    row: &Row<'_>,
+    ring: &Ring,
+    message: MessageId,
+    plan: &Plan,
+) -> Result<DeliveryView, Error> {
     let id = row::delivery(row, message, 0)?;
     let step = row::step(plan, id)?;
     let attempts = row.get(5)?;
@@ -98,7 +106,7 @@ fn delivery(row: &Row<'_>, message: MessageId, plan: &Plan) -> Result<DeliveryVi
         // Before anything is recorded of it only one that has to wait says when it is due.
         due: due.filter(|due| at.is_some() || (id.run == 0 && *due > message.timestamp())),
         reason: row.get::<_, Option<u8>>(9)?.map(reason).transpose()?,
-        detail: row.get::<_, Option<String>>(10)?.map(Into::into),
+        detail: sealed::text(ring, Of::Detail(id), row.get_ref(10)?)?.map(Into::into),
     })
 }
 

@@ -1,24 +1,30 @@
 //! Idempotency keys in the ledger.
 
 use fanway_types::{Fingerprint, IdempotencyKey, KeyHash, MessageId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
 use super::Error;
+use super::sealed::put_bytes;
 use crate::keys::Holder;
+use crate::seal::{Of, Ring};
 
 /// Keeps a message's key, in place of an earlier message's that has expired.
 pub(super) fn put(
     connection: &Connection,
     key: &IdempotencyKey,
     message: MessageId,
+    ring: &Ring,
 ) -> Result<(), Error> {
+    let fingerprint = key.fingerprint.to_bytes();
+    // It tells whether a guess at a whole request is right.
+    let (fingerprint, _) = put_bytes(ring, Of::Fingerprint(message), &fingerprint);
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO keys (hash, fingerprint, message, until) VALUES (?, ?, ?, ?)",
         )?
         .execute((
             key.hash().to_bytes(),
-            key.fingerprint.to_bytes(),
+            fingerprint,
             message.to_bytes(),
             key.until.as_millis().cast_signed(),
         ))?;
@@ -29,13 +35,16 @@ pub(super) fn put(
 pub(crate) fn find_keys(
     connection: &Connection,
     hashes: &[KeyHash],
+    ring: &Ring,
 ) -> Result<Vec<(KeyHash, Holder)>, Error> {
     let mut statement = connection
         .prepare_cached("SELECT hash, fingerprint, message, until FROM keys WHERE hash = ?")?;
     let mut found = Vec::new();
     for hash in hashes {
-        let row = statement.query_row([hash.to_bytes()], read).optional()?;
-        found.extend(row);
+        let mut rows = statement.query([hash.to_bytes()])?;
+        if let Some(row) = rows.next()? {
+            found.push(read(row, ring)?);
+        }
     }
     Ok(found)
 }
@@ -45,14 +54,18 @@ pub(crate) fn recent_keys(
     connection: &Connection,
     now: Timestamp,
     most: usize,
+    ring: &Ring,
 ) -> Result<(Vec<(KeyHash, Holder)>, Timestamp), Error> {
     let mut statement = connection.prepare(
         "SELECT hash, fingerprint, message, until FROM keys WHERE until >= ?
          ORDER BY until DESC LIMIT ?",
     )?;
     let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = statement.query_map((now.as_millis().cast_signed(), limit), read)?;
-    let mut keys = rows.collect::<Result<Vec<_>, _>>()?;
+    let mut rows = statement.query((now.as_millis().cast_signed(), limit))?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        keys.push(read(row, ring)?);
+    }
     let elsewhere = if keys.len() > most { keys.pop() } else { None };
     let elsewhere = elsewhere.map_or(Timestamp::default(), |(_, other)| other.until);
     Ok((keys, elsewhere))
@@ -66,11 +79,24 @@ pub(super) fn prune(connection: &Connection, now: Timestamp, most: u32) -> Resul
     Ok(statement.execute((now.as_millis().cast_signed(), most))?)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<(KeyHash, Holder)> {
+fn read(row: &Row<'_>, ring: &Ring) -> Result<(KeyHash, Holder), Error> {
+    let message = MessageId::from_bytes(row.get(2)?);
+    let fingerprint = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+    let fingerprint = match fingerprint.try_into() {
+        Ok(open) => open,
+        Err(_) => fingerprint_in(&ring.open(Of::Fingerprint(message), fingerprint)?)?,
+    };
     let holder = Holder {
-        fingerprint: Fingerprint::from_bytes(row.get(1)?),
-        message: MessageId::from_bytes(row.get(2)?),
+        fingerprint: Fingerprint::from_bytes(fingerprint),
+        message,
         until: Timestamp::from_millis(row.get::<_, i64>(3)?.cast_unsigned()),
     };
     Ok((KeyHash::from_bytes(row.get(0)?), holder))
+}
+
+fn fingerprint_in(opened: &[u8]) -> Result<[u8; 16], Error> {
+    opened.try_into().map_err(|_| Error::Row {
+        table: "keys",
+        what: "a fingerprint that is none",
+    })
 }

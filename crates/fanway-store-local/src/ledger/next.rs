@@ -15,6 +15,7 @@ use super::lines::{self, Known, bucket};
 use super::turns::{self, Turns};
 use super::{Error, edits, row};
 use crate::codec::read_message;
+use crate::seal::Ring;
 
 /// A lane's place in the order of acceptance: the position of a message, and a step of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +54,8 @@ pub(crate) struct Ask {
     pub(crate) followers: Room,
     /// The bytes of bodies to return; the one that crosses the line is returned too.
     pub(crate) bytes: u64,
+    /// What opens what is sealed.
+    pub(crate) ring: Arc<Ring>,
 }
 
 /// What the ledger has for a lane.
@@ -149,7 +152,7 @@ fn read_due(
             return Ok(());
         }
         let key = row.get::<_, Option<_>>(15)?.map(OrderKey::from_bytes);
-        let found = work(connection, row, bytes)?;
+        let found = work(connection, &ask.ring, row, bytes)?;
         let line = match key {
             Some(key) => Some((key, read_followers(connection, ask, key, row, &mut room)?)),
             None => None,
@@ -187,7 +190,7 @@ fn read_followers(
         if timestamp(row, 12)?.is_some_and(|due| due > ask.now) {
             break;
         }
-        followers.push(work(connection, row, &mut bytes)?);
+        followers.push(work(connection, &ask.ring, row, &mut bytes)?);
         most -= 1;
     }
     room.deliveries -= followers.len();
@@ -214,7 +217,9 @@ fn read_doomed(connection: &Connection, ask: &Ask, answer: &mut Due) -> Result<(
                 return Ok(());
             }
             if !ask.held.contains(&delivery_id(row)?) {
-                answer.doomed.push(work(connection, row, &mut bytes)?);
+                answer
+                    .doomed
+                    .push(work(connection, &ask.ring, row, &mut bytes)?);
             }
         }
     }
@@ -266,15 +271,16 @@ fn delivery_id(row: &Row<'_>) -> Result<DeliveryId, Error> {
 
 pub(super) fn work(
     connection: &Connection,
+    ring: &Ring,
     row: &Row<'_>,
     bytes: &mut u64,
 ) -> Result<lane::Work, Error> {
     let head = Bytes::from(row.get::<_, Vec<u8>>(1)?);
     let body = Bytes::from(row.get::<_, Vec<u8>>(2)?);
     let delivery = delivery_id(row)?;
-    let mut message = read_message(&head, Some(body))?;
+    let mut message = read_message(&head, Some(body), ring)?;
     if row.get::<_, i64>(14)? > 0
-        && let Some(edited) = edits::of(connection, row.get(3)?, delivery)?
+        && let Some(edited) = edits::of(connection, row.get(3)?, delivery, ring)?
     {
         message.request = edited.in_place_of(&message.request);
     }

@@ -28,6 +28,7 @@ use crate::breath::Breath;
 use crate::cancel::CalledOff;
 use crate::params::Bodies;
 use crate::record::Record;
+use crate::seal::Ring;
 use fresh::{Range, Recorded};
 
 /// The writing end of the ledger.
@@ -36,6 +37,7 @@ pub(crate) struct Posting {
     plans: Plans,
     aliases: Arc<Aliases>,
     bodies: Bodies,
+    ring: Arc<Ring>,
     backlog: u64,
     log: Arc<AtomicU64>,
     breath: Breath,
@@ -69,8 +71,12 @@ pub(crate) enum Changed {
 }
 
 impl Posting {
-    /// Takes over the writing connection.
-    pub(crate) fn new(mut connection: Connection, bodies: Bodies) -> Result<Self, Error> {
+    /// Takes over the writing connection. What is written is sealed by `ring`.
+    pub(crate) fn new(
+        mut connection: Connection,
+        bodies: Bodies,
+        ring: Arc<Ring>,
+    ) -> Result<Self, Error> {
         let backlog: i64 =
             connection.query_row("SELECT value FROM meta WHERE key = 'backlog'", [], |row| {
                 row.get(0)
@@ -81,6 +87,7 @@ impl Posting {
             plans: Plans::default(),
             aliases: Arc::default(),
             bodies,
+            ring,
             backlog: backlog.cast_unsigned(),
             log,
             breath: Breath::new(0),
@@ -167,6 +174,7 @@ impl Posting {
             plans,
             aliases,
             bodies,
+            ring,
             backlog,
             breath,
             ..
@@ -179,6 +187,7 @@ impl Posting {
             plans,
             aliases,
             bodies: *bodies,
+            ring,
             backlog,
             breath,
             posted: Posted::default(),
@@ -228,6 +237,7 @@ struct Writing<'a> {
     plans: &'a mut Plans,
     aliases: &'a Aliases,
     bodies: Bodies,
+    ring: &'a Ring,
     backlog: &'a mut u64,
     breath: &'a mut Breath,
     posted: Posted,

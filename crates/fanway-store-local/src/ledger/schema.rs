@@ -13,7 +13,7 @@ use super::Error;
 
 /// What brings a ledger from one version of the schema to the next; `PRAGMA user_version` has the
 /// one of a file. A step is never changed once it has been released.
-const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
+const STEPS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
 
 /// Messages that haven't ended, or whose bodies are kept, are in `messages` with their
 /// `deliveries`; `seq` is the position in the journal just behind the message's record, and so
@@ -145,6 +145,20 @@ CREATE TABLE doomed (
 
 DROP INDEX deliveries_fresh;
 CREATE INDEX deliveries_fresh ON deliveries (target, plan, seq, step) WHERE state = 0;
+";
+
+/// `data_keys` has the keys that seal what messages have in them, each wrapped by the operator's key
+/// of the id `wrapped_by`. A number is never given twice. Where something is sealed, `messages.head`
+/// says so of itself and of the `body`; `messages.callback`, `deliveries.detail` and
+/// `keys.fingerprint` are blobs in the place of text, or of 16 bytes; `edits.sealed` is 1.
+const FOURTH: &str = "
+CREATE TABLE data_keys (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    made_at INTEGER NOT NULL,
+    wrapped_by BLOB NOT NULL,
+    wrapped BLOB NOT NULL
+);
+ALTER TABLE edits ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Pages that a connection keeps in memory, in KiB.

@@ -89,7 +89,7 @@ fn take_turn(
         && let Some(row) = rows.next()?
     {
         last = place(row)?;
-        answer.fresh.push(work(connection, row, bytes)?);
+        answer.fresh.push(work(connection, &ask.ring, row, bytes)?);
     }
     answer.turns.ahead.insert(plan, last);
     Ok(answer.fresh.len() > before)

@@ -22,6 +22,9 @@ struct Small(Running);
 /// As small, and posting lags behind. A crash is a power loss.
 struct Lagging(Running);
 
+/// As small, and everything is sealed. A crash is a power loss.
+struct Sealed(Running);
+
 struct Running {
     folder: Folder,
     store: Option<LocalStore>,
@@ -117,6 +120,11 @@ macro_rules! engine {
 
 engine!(Usual, Folder::new(), Tuning::default());
 engine!(Small, Folder::faulty(), small(Duration::ZERO));
+engine!(
+    Sealed,
+    Folder::faulty().sealed(),
+    small(Duration::from_millis(2))
+);
 engine!(Lagging, Folder::faulty(), small(Duration::from_millis(30)));
 
 mod usual {
@@ -132,4 +140,9 @@ mod small {
 mod lagging {
     use super::Lagging;
     fanway_store::suite!(Lagging);
+}
+
+mod sealed {
+    use super::Sealed;
+    fanway_store::suite!(Sealed);
 }

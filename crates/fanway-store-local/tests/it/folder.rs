@@ -7,9 +7,10 @@ use std::sync::Arc;
 use fanway_journal::faulty::{Crash, FaultyFs, Hold, Op};
 use fanway_journal::fs::{Fs, RealFs};
 use fanway_store_local::{
-    Clock, Keep, LocalStore, OpenError, Params, Report, Syncing, Tuning, Turns, check, ledger_path,
+    Clock, Encryption, Keep, LocalStore, OpenError, Params, Report, Syncing, Tuning, Turns, check,
+    ledger_path,
 };
-use fanway_types::{ByteCount, MemoryBudget, Timestamp};
+use fanway_types::{ByteCount, MemoryBudget, SecretKey, Timestamp};
 use tempfile::TempDir;
 
 /// A data folder.
@@ -21,6 +22,7 @@ pub(crate) struct Folder {
     pub(crate) sync: Syncing,
     pub(crate) max: Option<ByteCount>,
     pub(crate) keep: Keep,
+    pub(crate) encrypt: Encryption,
     pub(crate) clock: Clock,
     pub(crate) tuning: Tuning,
 }
@@ -35,6 +37,7 @@ impl Folder {
             sync: Syncing::Always,
             max: None,
             keep: Keep::default(),
+            encrypt: Encryption::default(),
             clock: Arc::new(|| Timestamp::from_millis(1_700_000_000_000)),
             tuning: Tuning::default(),
         }
@@ -45,6 +48,17 @@ impl Folder {
         Self {
             faulty: Some(FaultyFs::new()),
             ..Self::new()
+        }
+    }
+
+    /// The same with what messages have in them sealed.
+    pub(crate) fn sealed(self) -> Self {
+        Self {
+            encrypt: Encryption {
+                seals: Some(SecretKey::new([7; SecretKey::SIZE])),
+                opens: Vec::new(),
+            },
+            ..self
         }
     }
 
@@ -73,6 +87,7 @@ impl Folder {
             segment: self.segment,
             max: self.max,
             keep: self.keep.clone(),
+            encrypt: self.encrypt.clone(),
             budget: MemoryBudget::new(ByteCount::mib(64)),
             clock: Arc::clone(&self.clock),
             fs,

@@ -11,6 +11,7 @@ mod power;
 mod redriving;
 mod renaming;
 mod scene;
+mod sealed;
 mod steps;
 mod telling;
 mod turns;

@@ -6,6 +6,7 @@ use super::{Ask, Order, ROWS, part};
 use crate::ledger::not_kept::not_kept;
 use crate::ledger::sample::plan;
 use crate::ledger::{Plans, open_writer};
+use crate::seal::Ring;
 
 /// More than two parts of them.
 const MESSAGES: usize = 3 * ROWS - 1000;
@@ -55,7 +56,8 @@ fn check(order: Order, limit: usize) {
     };
     let (mut places, mut parts) = (Vec::new(), 0);
     loop {
-        let part = part(&mut ledger, &mut Plans::default(), &ask).expect("the ledger is sound");
+        let part = part(&mut ledger, &mut Plans::default(), &Ring::default(), &ask)
+            .expect("the ledger is sound");
         assert!(part.found.len() <= limit.min(ROWS + 700));
         places.extend(part.found.iter().map(|ended| ended.place));
         parts += 1;

@@ -5,11 +5,12 @@ use fanway_types::{DeliveryId, OrderKey, Step, StepIndex};
 use rusqlite::OptionalExtension;
 
 use super::{Changed, Writing, millis};
-use crate::codec::read_message;
+use crate::codec;
 use crate::ledger::old::{Old, Redrivable};
 use crate::ledger::state::delivery::{DEAD, DEAD_OFF_LIST, IN_LINE, SCHEDULED};
-use crate::ledger::{Error, by_hand, edits, lines};
+use crate::ledger::{Error, by_hand, edits, lines, sealed};
 use crate::record::{Discard, Redrive};
+use crate::seal::Of;
 
 impl Writing<'_> {
     /// Makes the new delivery of a redrive, unless something was done to the old one meanwhile.
@@ -38,7 +39,7 @@ impl Writing<'_> {
         self.insert_run(old.seq, redrive, plan_number, step)?;
         self.reopen(&old)?;
         if let Some(edited) = &redrive.body {
-            edits::put(self.connection, old.seq, redrive.new, edited)?;
+            edits::put(self.connection, old.seq, redrive.new, edited, self.ring)?;
             *self.backlog += edited.body.len() as u64;
         }
         Ok(Changed::Done)
@@ -92,8 +93,7 @@ impl Writing<'_> {
             .connection
             .prepare_cached("SELECT head FROM messages WHERE seq = ?")?
             .query_row([seq], |row| row.get(0))?;
-        let message = read_message(&Bytes::from(head), Some(Bytes::new()))?;
-        Ok(message.order_key(step))
+        Ok(codec::order_key(&Bytes::from(head), step)?)
     }
 
     /// The message of a delivery that is made anew is pending again.
@@ -116,13 +116,38 @@ impl Writing<'_> {
             return Ok(Changed::NotDone);
         };
         self.take_off_list(old.seq, id)?;
+        self.note_discard(old.seq, discard)?;
+        Ok(Changed::Done)
+    }
+
+    /// Says of a dead letter why it was discarded, before what is said of it already.
+    fn note_discard(&self, seq: i64, discard: &Discard) -> Result<(), Error> {
+        let id = discard.dead;
+        let of = Of::Detail(id);
+        let key = (seq, id.step, id.item, id.run);
+        let before = self
+            .connection
+            .prepare_cached(
+                "SELECT detail FROM deliveries WHERE seq = ? AND step = ? AND item = ? AND run = ?",
+            )?
+            .query_row(key, |row| Ok(sealed::text(self.ring, of, row.get_ref(0)?)))??;
+        let mut detail = format!("discarded: {}", discard.reason);
+        if let Some(before) = before {
+            detail.push('\n');
+            detail.push_str(&before);
+        }
         self.connection
             .prepare_cached(
-                "UPDATE deliveries SET detail = 'discarded: ' || ? || coalesce(char(10) || detail, '')
-                 WHERE seq = ? AND step = ? AND item = ? AND run = ?",
+                "UPDATE deliveries SET detail = ? WHERE seq = ? AND step = ? AND item = ? AND run = ?",
             )?
-            .execute((&discard.reason, old.seq, id.step, id.item, id.run))?;
-        Ok(Changed::Done)
+            .execute((
+                sealed::put_text(self.ring, of, &detail),
+                seq,
+                id.step,
+                id.item,
+                id.run,
+            ))?;
+        Ok(())
     }
 
     /// A delivery that isn't on the list stays as it is. One that has blocked its key doesn't any

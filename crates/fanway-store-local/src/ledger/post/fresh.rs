@@ -1,5 +1,6 @@
 //! Messages that are posted for the first time, with what the same range says of them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use fanway_store::lookup::MessageView;
@@ -12,9 +13,10 @@ use super::line::Standing;
 use super::{Writing, millis, spent};
 use crate::codec::message_head;
 use crate::ledger::state::{delivery, number, reason_number};
-use crate::ledger::{Error, history, keys};
+use crate::ledger::{Error, history, keys, sealed};
 use crate::params::Bodies;
 use crate::record::Cancel;
+use crate::seal::Of;
 use crate::view;
 
 /// A message of the range that is being posted.
@@ -106,7 +108,7 @@ impl Writing<'_> {
     pub(super) fn write_fresh(&mut self, fresh: &Fresh<'_>) -> Result<(), Error> {
         let view = &fresh.view;
         if let Some(key) = &fresh.message.terms.key {
-            keys::put(self.connection, key, fresh.message.id)?;
+            keys::put(self.connection, key, fresh.message.id, self.ring)?;
         }
         if view.state.has_ended() {
             let ended = history::Ended {
@@ -134,20 +136,27 @@ impl Writing<'_> {
     }
 
     fn insert_message(&self, fresh: &Fresh<'_>) -> Result<(), Error> {
-        let body = &fresh.message.request.body;
+        let (id, body) = (fresh.message.id, &fresh.message.request.body);
+        let key = self.ring.sealing();
         let ended_at = fresh.view.ended_at;
         let keeps_body = ended_at.is_none() || self.bodies != Bodies::None;
+        let kept = keeps_body.then(|| match &key {
+            None => Cow::Borrowed(&body[..]),
+            Some(key) => Cow::Owned(key.seal(Of::Body(id), body)),
+        });
+        let callback = fresh.message.terms.callback.as_deref();
+        let callback = callback.map(|url| sealed::put_text(self.ring, Of::Callback(id), url));
         self.connection
             .prepare_cached("INSERT INTO messages (seq, id, plan, ended_at, size, head, body, callback) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
             .execute((
                 fresh.seq.cast_signed(),
-                fresh.message.id.to_bytes(),
+                id.to_bytes(),
                 fresh.plan.0,
                 ended_at.map(millis),
                 i64::try_from(body.len()).unwrap_or(i64::MAX),
-                message_head(fresh.message),
-                keeps_body.then_some(&body[..]),
-                fresh.message.terms.callback.as_deref(),
+                message_head(fresh.message, key.as_deref()),
+                kept,
+                callback,
             ))?;
         Ok(())
     }
@@ -197,6 +206,8 @@ impl Writing<'_> {
             None => {}
         }
         let last = last.map(|(_, last)| last);
+        let detail = view.detail.as_deref();
+        let detail = detail.map(|text| sealed::put_text(self.ring, Of::Detail(view.id), text));
         self.connection
             .prepare_cached(
                 "INSERT INTO deliveries (seq, step, item, run, target, plan, plan_step, state, due, attempts, used,
@@ -217,7 +228,7 @@ impl Writing<'_> {
                 view.at.map(millis),
                 view.status,
                 view.reason.map(reason_number),
-                view.detail.as_deref(),
+                detail,
                 fallback_of,
                 standing.key.map(OrderKey::to_bytes),
             ])?;

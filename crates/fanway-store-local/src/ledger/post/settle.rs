@@ -9,8 +9,9 @@ use rusqlite::OptionalExtension;
 use super::line::Leaves;
 use super::{Recorded, Writing, millis, spent};
 use crate::ledger::state::{delivery, number, reason_number};
-use crate::ledger::{Error, edits, find, history, row};
+use crate::ledger::{Error, edits, find, history, row, sealed};
 use crate::params::Bodies;
+use crate::seal::Of;
 use crate::view;
 
 /// A message that is in `messages`.
@@ -98,7 +99,7 @@ impl Writing<'_> {
             return Ok(());
         }
         let own = self.plans.by_number(self.connection, row.plan)?;
-        let view = find::view(self.connection, row.seq, delivery.message, &own)?;
+        let view = find::view(self.connection, self.ring, row.seq, delivery.message, &own)?;
         let dead = view.deliveries.iter().find(|known| known.id == delivery);
         match dead {
             Some(dead) => self.notify_of_death(position, dead, &plan),
@@ -115,7 +116,7 @@ impl Writing<'_> {
         outcomes: &[Recorded<'_>],
     ) -> Result<bool, Error> {
         let plan = self.plans.by_number(self.connection, row.plan)?;
-        let mut view = find::view(self.connection, row.seq, id, &plan)?;
+        let mut view = find::view(self.connection, self.ring, row.seq, id, &plan)?;
         let mut last = 0;
         for (position, outcome) in outcomes {
             view::apply(&mut view, outcome);
@@ -152,20 +153,22 @@ impl Writing<'_> {
     }
 
     fn row(&self, id: MessageId) -> Result<Option<Row>, Error> {
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(Row {
-                seq: row.get(0)?,
-                plan: row.get(1)?,
-                size: row.get::<_, i64>(2)?.cast_unsigned(),
-                has_ended: row.get::<_, Option<i64>>(3)?.is_some(),
-                has_edits: row.get(4)?,
-                callback: row.get(5)?,
-            })
-        };
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, plan, size + edited, ended_at, edited > 0, callback FROM messages WHERE id = ?",
         )?;
-        Ok(statement.query_row([id.to_bytes()], read).optional()?)
+        let mut rows = statement.query([id.to_bytes()])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        let callback = sealed::text(self.ring, Of::Callback(id), row.get_ref(5)?)?;
+        Ok(Some(Row {
+            seq: row.get(0)?,
+            plan: row.get(1)?,
+            size: row.get::<_, i64>(2)?.cast_unsigned(),
+            has_ended: row.get::<_, Option<i64>>(3)?.is_some(),
+            has_edits: row.get(4)?,
+            callback: callback.map(Into::into),
+        }))
     }
 
     /// Brings a delivery up to date, and returns its plan's number; `None` where it has ended
@@ -181,6 +184,8 @@ impl Writing<'_> {
         let fallback = fallback
             .map(|name| self.target(name, position))
             .transpose()?;
+        let detail = outcome.detail.as_deref();
+        let detail = detail.map(|text| sealed::put_text(self.ring, Of::Detail(id), text));
         let updated: Option<Updated> = self
             .connection
             .prepare_cached(
@@ -202,7 +207,7 @@ impl Writing<'_> {
                     millis(outcome.at),
                     outcome.status,
                     reason.map(reason_number),
-                    outcome.detail.as_deref(),
+                    detail,
                     fallback,
                     seq,
                     id.step,
@@ -240,7 +245,7 @@ impl Writing<'_> {
     /// Writes a message's history where all of its deliveries have ended now.
     fn end_message(&mut self, position: u64, id: MessageId, row: &Row) -> Result<(), Error> {
         let plan = self.plans.by_number(self.connection, row.plan)?;
-        let view = find::view(self.connection, row.seq, id, &plan)?;
+        let view = find::view(self.connection, self.ring, row.seq, id, &plan)?;
         let Some(ended_at) = view.ended_at else {
             return Ok(());
         };

@@ -83,7 +83,8 @@ fn redrive(number: u8) -> Record {
 fn check(cut: usize) {
     let dir = tempfile::tempdir().expect("the system gives temporary folders");
     let ledger = open_writer(&dir.path().join("ledger")).expect("the folder is empty");
-    let mut posting = Posting::new(ledger, Bodies::Failures).expect("it was just made");
+    let mut posting =
+        Posting::new(ledger, Bodies::Failures, Arc::default()).expect("it was just made");
     let discard = Discard {
         dead: delivery(2),
         at: AT,
