@@ -1,6 +1,6 @@
 //! A config as a whole: its files, the top level, and what only shows when all of it is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fanway_types::{ByteCount, TargetName};
@@ -11,7 +11,9 @@ use crate::environment::Environment;
 use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Section};
 use crate::problem::{Code, Errors, Problem};
+use crate::reference::Reference;
 use crate::routes::{self, Beside, Route};
+use crate::secrets::{self, Secrets};
 use crate::server::{self, Server};
 use crate::store::{self, Store};
 use crate::targets::{self, KnownTargets, Target};
@@ -29,6 +31,10 @@ pub struct Config {
     pub store: Store,
     /// How those are told who name a URL themselves.
     pub callbacks: Callbacks,
+    /// How commands and vaults are asked for secrets.
+    pub secrets: Secrets,
+    /// What they were asked for.
+    pub references: BTreeSet<Reference>,
     /// The APIs that are called.
     pub targets: BTreeMap<TargetName, Target>,
     /// What is accepted, in the order of the files.
@@ -77,6 +83,12 @@ pub(crate) static SECTION: Section = Section {
             kind: Kind::Section(&store::SECTION),
             default: Default::Unset,
             about: "Where messages are kept, how surely and for how long.",
+        },
+        Key {
+            name: "secrets",
+            kind: Kind::Section(&secrets::SECTION),
+            default: Default::Unset,
+            about: "How `${command:…}` and `${vault:…}` are asked, and how often again.",
         },
         Key {
             name: "callbacks",
@@ -153,6 +165,8 @@ impl Config {
                 server: sections.server,
                 store: sections.store,
                 callbacks: sections.callbacks,
+                secrets: sections.secrets,
+                references: found.references,
                 targets: sections.targets,
                 routes: sections.routes,
                 files: found.files,
@@ -179,6 +193,7 @@ fn report_empty(check: &Check<'_>, file: File) {
 struct Sections {
     server: Server,
     store: Store,
+    secrets: Secrets,
     callbacks: Callbacks,
     targets: BTreeMap<TargetName, Target>,
     routes: Vec<Route>,
@@ -188,6 +203,9 @@ struct Sections {
 fn read(fields: &Fields<'_>, main: &Path) -> Option<Sections> {
     let check = fields.check;
     let version: Option<u32> = fields.value("version");
+    // First, since all else may refer to what has to be asked for in this way.
+    let secrets = fields.section("secrets", secrets::read);
+    check.ask_by(secrets.clone().unwrap_or_else(Secrets::broken));
     let included = include::read(fields, "include", main);
     let server = fields.section("server", server::read);
     let store = fields.section("store", store::read);
@@ -215,6 +233,7 @@ fn read(fields: &Fields<'_>, main: &Path) -> Option<Sections> {
     Some(Sections {
         server,
         store,
+        secrets: secrets?,
         callbacks: callbacks?,
         targets: read_targets?,
         routes: read_routes?,

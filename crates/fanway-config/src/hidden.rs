@@ -1,49 +1,79 @@
 //! What no excerpt may show: credentials that are written out in the file.
 
+use std::collections::BTreeSet;
+
 use crate::check::Check;
+use crate::config::SECTION;
 use crate::interpolation::only_references;
+use crate::keys::Section;
 use crate::yaml::{File, Node, Value};
 
-/// Keys below which credentials may stand, or might be thought to.
-const KEYS: [&str; 11] = [
+/// Keys below which credentials stand, or might be thought to, beside those whose values the
+/// tables say are secrets.
+const KEYS: [&str; 9] = [
     "credentials",
-    "bearer",
     "basic",
     "header",
-    "user",
     "password",
     "token",
     "secret",
+    "secret_id",
     "sign",
-    "standard_webhooks",
     "authorization",
 ];
 
-/// Words of a line that may have a secret in it: a header's value, a key for signing.
-const BESIDE_SECRETS: [&str; 3] = ["value", "webhooks", "whsec"];
+/// How a secret begins, wherever it stands.
+const BEGINNINGS: [&str; 2] = ["whsec_", "whsk_"];
+
+/// The keys below which nothing is shown.
+struct Keys(BTreeSet<&'static str>);
+
+impl Keys {
+    fn new() -> Self {
+        let mut keys = BTreeSet::from(KEYS);
+        add_secret(&SECTION, &mut keys);
+        Self(keys)
+    }
+
+    fn have(&self, key: &str) -> bool {
+        self.0.contains(key.to_ascii_lowercase().as_str())
+    }
+}
+
+/// Adds the names of all keys of a section that have secrets, however deep.
+fn add_secret(section: &Section, keys: &mut BTreeSet<&'static str>) {
+    for key in section.keys {
+        if key.kind.is_secret() {
+            keys.insert(key.name);
+        }
+        if let Some((inner, _)) = key.kind.section() {
+            add_secret(inner, keys);
+        }
+    }
+}
 
 /// That of a header, which is no secret.
 const NAME: &str = "name";
 
 /// Hides the values below such keys, except where all that they show is a reference.
 pub(crate) fn hide_values(check: &Check<'_>, node: &Node) {
+    hide_below(check, node, &Keys::new());
+}
+
+fn hide_below(check: &Check<'_>, node: &Node, keys: &Keys) {
     match &node.value {
         Value::Scalar(_) => {}
-        Value::Sequence(items) => items.iter().for_each(|item| hide_values(check, item)),
+        Value::Sequence(items) => items.iter().for_each(|item| hide_below(check, item, keys)),
         Value::Mapping(entries) => {
             for entry in entries {
-                if is_secret(&entry.key) {
+                if keys.have(&entry.key) {
                     hide_all(check, &entry.node);
                 } else {
-                    hide_values(check, &entry.node);
+                    hide_below(check, &entry.node, keys);
                 }
             }
         }
     }
-}
-
-fn is_secret(key: &str) -> bool {
-    KEYS.contains(&key.to_ascii_lowercase().as_str())
 }
 
 fn hide_all(check: &Check<'_>, node: &Node) {
@@ -60,9 +90,16 @@ fn hide_all(check: &Check<'_>, node: &Node) {
 
 /// Hides the lines that look as if they had credentials in them, for a file that is not YAML.
 pub(crate) fn hide_lines(check: &Check<'_>, file: File) {
+    let keys = Keys::new();
+    let is_secret = |word: &str| {
+        keys.have(word)
+            || BEGINNINGS
+                .iter()
+                .any(|beginning| word.starts_with(beginning))
+    };
     check.hide_lines(file, |line| {
-        let mut words = line.split(|character: char| !character.is_ascii_alphanumeric());
+        let ends = |character: char| !character.is_ascii_alphanumeric() && character != '_';
         // A URL may have a password before its `@`.
-        words.any(|word| is_secret(word) || BESIDE_SECRETS.contains(&word)) || line.contains('@')
+        line.split(ends).any(is_secret) || line.contains('@')
     });
 }

@@ -30,6 +30,7 @@ static SECTION: Section = Section {
         ("version", NOT_HERE),
         ("server", NOT_HERE),
         ("store", NOT_HERE),
+        ("secrets", NOT_HERE),
         ("callbacks", NOT_HERE),
     ],
     keys: &[

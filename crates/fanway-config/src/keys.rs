@@ -50,6 +50,12 @@ pub(crate) enum Kind {
     Secret,
     /// A secret of Standard Webhooks, which is never shown either.
     SigningKey,
+    /// Any text but an empty one.
+    Text,
+    /// A file.
+    File,
+    /// A file in PEM form, or its content.
+    Pem,
     /// A folder.
     Path,
     /// A file or a folder of the config itself.
@@ -135,6 +141,9 @@ impl Kind {
             }
             Self::Secret => "a text, best a reference such as ${TOKEN}".to_owned(),
             Self::SigningKey => "`whsec_` and the base64 of 24 to 64 bytes".to_owned(),
+            Self::Text => "a text".to_owned(),
+            Self::File => "the path of a file".to_owned(),
+            Self::Pem => "the path of a PEM file, or its content".to_owned(),
             Self::Path => "the path of a folder".to_owned(),
             Self::Source => "the path of a file or a folder".to_owned(),
             Self::Flag => "true or false".to_owned(),
@@ -201,9 +210,10 @@ impl Kind {
             Self::Address => "address".to_owned(),
             Self::Url => "URL".to_owned(),
             Self::Origin => "origin".to_owned(),
-            Self::Secret => "text".to_owned(),
+            Self::Secret | Self::Text => "text".to_owned(),
             Self::SigningKey => "`whsec_…`".to_owned(),
-            Self::Path | Self::Source => "path".to_owned(),
+            Self::Path | Self::Source | Self::File => "path".to_owned(),
+            Self::Pem => "path or PEM".to_owned(),
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Duration(_) => "duration".to_owned(),
             Self::DurationWithin { least, most } => {
@@ -251,6 +261,16 @@ impl Kind {
             Self::Either(short, _) => format!("{}, or a mapping", short.short_words()),
             Self::Section(_) => "mapping".to_owned(),
             Self::Named(_) => "names with mappings".to_owned(),
+        }
+    }
+
+    /// Whether what stands here is never shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        match self {
+            Self::Secret | Self::SigningKey => true,
+            Self::List(each) | Self::OneOrMore(each) => each.is_secret(),
+            Self::Either(short, _) => short.is_secret(),
+            _ => false,
         }
     }
 

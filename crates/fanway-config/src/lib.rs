@@ -6,7 +6,7 @@
 //! A text goes this way: `document` reads a file, and `yaml` makes of it a tree of nodes that know
 //! their place; `include` brings in other files; `fields` reads mappings and `nodes` what is in
 //! them, by tables of `keys`, which stand beside the code that reads each section (`server`,
-//! `store`, `callbacks`, `targets`, `routes`); `check` gathers what is wrong, and `problem` shows
+//! `secrets`, `store`, `callbacks`, `targets`, `routes`); `check` gathers what is wrong, and `problem` shows
 //! it. `sources` records what all of that was read from.
 
 mod callbacks;
@@ -17,15 +17,16 @@ mod document;
 mod environment;
 mod fields;
 mod hidden;
-
 mod include;
 mod interpolation;
 mod keys;
 mod nodes;
 mod problem;
+mod reference;
 mod restart;
 mod routes;
 mod schema;
+mod secrets;
 mod server;
 mod sources;
 mod store;
@@ -41,9 +42,11 @@ pub use config::Config;
 pub use docs::docs_table;
 pub use environment::{Environment, ProcessEnvironment};
 pub use problem::{Code, Errors, Place, Problem};
+pub use reference::{CommandLine, Reference};
 pub use restart::needs_restart;
 pub use routes::{Idempotency, Route};
 pub use schema::schema;
+pub use secrets::{Login, Secrets, Vault};
 pub use server::Server;
 pub use store::{Bodies, Keep, Store, Sync};
 pub use targets::{

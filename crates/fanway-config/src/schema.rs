@@ -103,9 +103,14 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         | Kind::Match
         | Kind::Program
         | Kind::Template => json!({ "type": "string" }),
-        Kind::Secret | Kind::Source | Kind::PathTemplate | Kind::UrlPath | Kind::Header => {
-            json!({ "type": "string", "minLength": 1 })
-        }
+        Kind::Secret
+        | Kind::Text
+        | Kind::File
+        | Kind::Pem
+        | Kind::Source
+        | Kind::PathTemplate
+        | Kind::UrlPath
+        | Kind::Header => json!({ "type": "string", "minLength": 1 }),
         Kind::Name => {
             json!({ "type": "string", "pattern": format!("^[a-z][a-z0-9_]{{0,63}}$|{REFERENCE}") })
         }

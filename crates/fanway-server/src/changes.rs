@@ -79,7 +79,7 @@ pub(crate) async fn watch(
 /// Whether the source has another config than that of this fingerprint, or one that is wrong.
 fn differs(source: &dyn Source, fingerprint: &str) -> bool {
     source
-        .load()
+        .load_as_known()
         .map_or(true, |config| config.fingerprint != fingerprint)
 }
 
@@ -142,7 +142,9 @@ mod tests {
              routes: {{ mails: {{ match: POST /, send: [mail] }} }}"
         );
         fs::write(file, text).expect("written");
-        ConfigFile(file.to_owned()).load().expect("it is right")
+        ConfigFile::new(file.to_owned())
+            .load()
+            .expect("it is right")
     }
 
     /// Begins to watch a file whose config is in use as far as `holds` says.
@@ -155,7 +157,7 @@ mod tests {
         let holds = holds.then(|| config.fingerprint.as_str().into());
         let files = config.files.clone();
         let (sender, named) = watch::channel(Some(Named { files, holds }));
-        let source = Arc::new(ConfigFile(file.to_owned()));
+        let source = Arc::new(ConfigFile::new(file.to_owned()));
         tokio::spawn(super::watch(named, source, steering));
         (sender, orders)
     }

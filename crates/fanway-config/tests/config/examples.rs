@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fanway_config::{Config, Environment, ProcessEnvironment};
+use fanway_config::{Config, Environment, ProcessEnvironment, Reference, Secrets};
+use fanway_types::Secret;
 
 /// An environment in which everything is set, and can be a secret for signing.
 struct Complete;
@@ -19,6 +20,10 @@ impl Environment for Complete {
 
     fn file(&self, _: &Path) -> io::Result<String> {
         Ok(VALUE.to_owned())
+    }
+
+    fn secret(&self, _: &Reference, _: &Secrets) -> Result<Secret, String> {
+        Ok(Secret::new(VALUE.to_owned()))
     }
 }
 

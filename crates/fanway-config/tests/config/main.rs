@@ -16,6 +16,7 @@ mod renames;
 mod rendering;
 mod robustness;
 mod scene;
+mod secrets;
 mod signing;
 mod terms;
 mod values;
