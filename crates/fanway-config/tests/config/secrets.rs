@@ -87,7 +87,6 @@ fn what_a_reference_stands_for_is_seen_nowhere_whatever_its_key() {
         "secrets: { vault: { address: 'http://v/', token: \"PLACE\", timeout: 0 } }",
         "secrets: { vault: { address: \"PLACE\", token: \"PLACE\" } }",
         "secrets: { vault: { address: 'http://v/', approle: { role_id: \"PLACE\", secret_id: \"PLACE\" } } }",
-        "secrets: { vault: { address: 'http://v/', ca: \"PLACE\", token: a } }",
     ] {
         check_unseen(&with_top(lines));
     }
