@@ -174,11 +174,14 @@ impl Environment for Round<'_> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
     use std::path::Path;
+    use std::thread;
 
     use fanway_config::{Config, Credentials};
 
-    use super::Asking;
+    use super::{Asking, Known};
     use crate::scripted::{PROOF, ROLE, Scripted};
 
     /// A config with these credentials.
@@ -301,5 +304,64 @@ mod tests {
         let config = known.load(&file, Asking::Anew);
         config.unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(fs::read_to_string(&count).expect("it ran"), "x\n");
+    }
+
+    /// Answers each request over HTTP in turn; gives what it was asked, with its token.
+    fn serve(listener: &TcpListener, answers: &[&str]) -> Vec<(String, String)> {
+        let mut asked = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut reader = BufReader::new(stream.try_clone().expect("the same"));
+            let mut head = Vec::new();
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).expect("text");
+                match line.trim_end() {
+                    "" => break,
+                    line => head.push(line.to_owned()),
+                }
+            }
+            let field = |name: &str| head.iter().find_map(|line| line.strip_prefix(name));
+            let length =
+                field("content-length: ").map_or(0, |text| text.parse().expect("a number"));
+            reader.read_exact(&mut vec![0; length]).expect("a body");
+            let token = field("x-vault-token: ").unwrap_or_default();
+            asked.push((head[0].clone(), token.to_owned()));
+            let length = answer.len();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{answer}"
+            )
+            .expect("sent");
+        }
+        asked
+    }
+
+    #[test]
+    fn a_vault_is_asked_over_http() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = write(folder.path(), "{ bearer: '${vault:kv/my shop#token}' }");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let text = fs::read_to_string(&file).expect("it was written");
+        fs::write(
+            &file,
+            text.replace("http://v/", &format!("http://{address}/")),
+        )
+        .expect("written");
+        let answers = [
+            r#"{"auth": {"client_token": "t", "lease_duration": 60}}"#,
+            r#"{"data": {"token": "over HTTP"}}"#,
+        ];
+        let server = thread::spawn(move || serve(&listener, &answers));
+        let config = Known::default().load(&file, Asking::Anew);
+        config.unwrap_or_else(|errors| panic!("{errors}"));
+        let asked = server.join().expect("it doesn't panic");
+        let asked: Vec<_> = asked
+            .iter()
+            .map(|(first, token)| (&**first, &**token))
+            .collect();
+        let login = ("POST /v1/auth/approle/login HTTP/1.1", "");
+        assert_eq!(asked, [login, ("GET /v1/kv/my%20shop HTTP/1.1", "t")]);
     }
 }

@@ -236,4 +236,25 @@ mod tests {
         let third = look(&files);
         assert!(missing != first && first != second && second != third);
     }
+
+    /// As Kubernetes does it: the file leads through a link to a folder that is changed over.
+    #[test]
+    fn a_file_behind_a_link_that_is_changed_over_looks_different() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        for version in ["..one", "..two"] {
+            fs::create_dir(path(version)).expect("a folder");
+            fs::write(path(version).join("token"), "same").expect("written");
+        }
+        symlink("..one", path("..data")).expect("a link");
+        symlink("..data/token", path("token")).expect("a link");
+        let files = [path("token")];
+        let first = look(&files);
+        symlink("..two", path("..data_tmp")).expect("a link");
+        fs::rename(path("..data_tmp"), path("..data")).expect("changed over");
+        let second = look(&files);
+        assert!(first != second && second[0].is_some());
+    }
 }
