@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["policy", "transform", "store", "http1", "types"],
     ),
     ("fanway-config", &["policy", "transform", "types"]),
+    ("fanway-secrets", &["config", "target", "types"]),
     ("fanway-admin", &["store", "dispatch", "types"]),
 ];
 
@@ -51,6 +52,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
             "store-local",
             "transform",
             "target",
+            "secrets",
             "dispatch",
             "ingress",
             "admin",

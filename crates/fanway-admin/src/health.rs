@@ -180,11 +180,12 @@ mod tests {
     fn notes_alone_leave_the_server_ready() {
         let server = Readiness::default();
         server.set_orphans(vec![orphan()]);
+        server.set_secrets(vec!["${vault:a} can't be kept fresh".to_owned()]);
         let store = Health {
             notes: vec!["sync: never".to_owned()],
             ..Health::default()
         };
-        insta::assert_snapshot!(told(store, &server, 2), @r#"{"ready":true,"problems":[],"notes":["sync: never","12 deliveries wait for target `mail`, which the config doesn't have","the reload at 1970-01-01T00:00:00.000Z was refused: error 1 (and 1 more)"],"config":{"generation":3,"fingerprint":"3f0a"}}"#);
+        insta::assert_snapshot!(told(store, &server, 2), @r#"{"ready":true,"problems":[],"notes":["sync: never","12 deliveries wait for target `mail`, which the config doesn't have","${vault:a} can't be kept fresh","the reload at 1970-01-01T00:00:00.000Z was refused: error 1 (and 1 more)"],"config":{"generation":3,"fingerprint":"3f0a"}}"#);
     }
 
     #[test]

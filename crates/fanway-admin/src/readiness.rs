@@ -14,6 +14,7 @@ pub struct Readiness {
 struct Told {
     problems: Vec<Problem>,
     orphans: Vec<Backlog>,
+    secrets: Vec<String>,
 }
 
 impl Readiness {
@@ -32,12 +33,19 @@ impl Readiness {
         self.told().orphans = orphans;
     }
 
+    /// Which secrets can't be kept fresh, a text for each.
+    pub fn set_secrets(&self, notes: Vec<String>) {
+        self.told().secrets = notes;
+    }
+
     pub(crate) fn problems(&self) -> Vec<Problem> {
         self.told().problems.clone()
     }
 
     pub(crate) fn notes(&self) -> Vec<String> {
-        self.told().orphans.iter().map(orphan_note).collect()
+        let told = self.told();
+        let orphans = told.orphans.iter().map(orphan_note);
+        orphans.chain(told.secrets.iter().cloned()).collect()
     }
 
     fn add(&self, code: &'static str, detail: String) {

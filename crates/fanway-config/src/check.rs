@@ -1,11 +1,17 @@
 //! One check of one config: what was found, what must not be shown, and the files to show it in.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use fanway_types::Secret;
+
 use crate::environment::Environment;
+use crate::interpolation::{Unresolved, resolve};
 use crate::problem::{Code, Excerpt, Place, Problem};
-use crate::sources::Sources;
+use crate::reference::Reference;
+use crate::secrets::Secrets;
+use crate::sources::{Read, Sources};
 use crate::yaml::{File, Node, Span, Value, locate};
 
 /// Something found, before it is shown.
@@ -60,6 +66,8 @@ pub(crate) struct Check<'e> {
     errors: RefCell<Vec<Finding>>,
     warnings: RefCell<Vec<Finding>>,
     hidden: RefCell<Vec<Span>>,
+    /// How others are asked for what references stand for, once that has been read.
+    secrets: OnceCell<Secrets>,
 }
 
 /// What a check came to: findings as they are shown, each list in the order of the files.
@@ -68,6 +76,8 @@ pub(crate) struct Findings {
     pub(crate) warnings: Vec<Problem>,
     /// Every file and folder that was read or should have been.
     pub(crate) files: Vec<PathBuf>,
+    /// What others were asked for.
+    pub(crate) references: BTreeSet<Reference>,
     pub(crate) fingerprint: String,
 }
 
@@ -80,7 +90,21 @@ impl<'e> Check<'e> {
             errors: RefCell::default(),
             warnings: RefCell::default(),
             hidden: RefCell::default(),
+            secrets: OnceCell::new(),
         }
+    }
+
+    /// Puts in what the references of a text stand for.
+    pub(crate) fn resolve(&self, text: &str) -> Result<Secret, Vec<Unresolved>> {
+        let as_usual = Secrets::default();
+        let secrets = self.secrets.get().unwrap_or(&as_usual);
+        resolve(text, &self.sources, secrets)
+    }
+
+    /// From here on others are asked in this way. Said once.
+    pub(crate) fn ask_by(&self, secrets: Secrets) {
+        let said = self.secrets.set(secrets);
+        debug_assert!(said.is_ok(), "said twice");
     }
 
     /// Adds a file that findings may be in; problems call it by its path.
@@ -192,11 +216,16 @@ impl<'e> Check<'e> {
     pub(crate) fn finish(self) -> Findings {
         let errors = self.shown(&self.errors);
         let warnings = self.shown(&self.warnings);
-        let (files, fingerprint) = self.sources.finish();
+        let Read {
+            files,
+            references,
+            fingerprint,
+        } = self.sources.finish();
         Findings {
             errors,
             warnings,
             files,
+            references,
             fingerprint,
         }
     }

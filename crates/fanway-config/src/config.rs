@@ -1,6 +1,6 @@
 //! A config as a whole: its files, the top level, and what only shows when all of it is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fanway_types::{ByteCount, TargetName};
@@ -12,7 +12,9 @@ use crate::environment::Environment;
 use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Section};
 use crate::problem::{Code, Errors, Problem};
+use crate::reference::Reference;
 use crate::routes::{self, Beside, Route};
+use crate::secrets::{self, Secrets};
 use crate::server::{self, Server};
 use crate::store::{self, Store};
 use crate::targets::{self, KnownTargets, Target};
@@ -32,6 +34,10 @@ pub struct Config {
     pub egress: Egress,
     /// How those are told who name a URL themselves.
     pub callbacks: Callbacks,
+    /// How commands and vaults are asked for secrets.
+    pub secrets: Secrets,
+    /// What they were asked for.
+    pub references: BTreeSet<Reference>,
     /// The APIs that are called.
     pub targets: BTreeMap<TargetName, Target>,
     /// What is accepted, in the order of the files.
@@ -86,6 +92,12 @@ pub(crate) static SECTION: Section = Section {
             kind: Kind::Section(&egress::SECTION),
             default: Default::Unset,
             about: "Where Fanway may connect to. What comes from data (callbacks' addresses) reaches the public internet only, unless it is said otherwise here.",
+        },
+        Key {
+            name: "secrets",
+            kind: Kind::Section(&secrets::SECTION),
+            default: Default::Unset,
+            about: "How `${command:…}` and `${vault:…}` are asked, and how often again.",
         },
         Key {
             name: "callbacks",
@@ -163,6 +175,8 @@ impl Config {
                 store: sections.store,
                 egress: sections.egress,
                 callbacks: sections.callbacks,
+                secrets: sections.secrets,
+                references: found.references,
                 targets: sections.targets,
                 routes: sections.routes,
                 files: found.files,
@@ -190,6 +204,7 @@ struct Sections {
     server: Server,
     store: Store,
     egress: Egress,
+    secrets: Secrets,
     callbacks: Callbacks,
     targets: BTreeMap<TargetName, Target>,
     routes: Vec<Route>,
@@ -199,6 +214,9 @@ struct Sections {
 fn read(fields: &Fields<'_>, main: &Path) -> Option<Sections> {
     let check = fields.check;
     let version: Option<u32> = fields.value("version");
+    // First, since all else may refer to what has to be asked for in this way.
+    let secrets = fields.section("secrets", secrets::read);
+    check.ask_by(secrets.clone().unwrap_or_else(Secrets::broken));
     let included = include::read(fields, "include", main);
     let server = fields.section("server", server::read);
     let store = fields.section("store", store::read);
@@ -232,6 +250,7 @@ fn read(fields: &Fields<'_>, main: &Path) -> Option<Sections> {
         server,
         store,
         egress: read_egress?,
+        secrets: secrets?,
         callbacks: callbacks?,
         targets: read_targets?,
         routes: read_routes?,

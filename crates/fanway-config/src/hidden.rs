@@ -1,36 +1,29 @@
 //! What no excerpt may show: credentials that are written out in the file.
 
+use std::collections::BTreeSet;
+
 use crate::check::Check;
+use crate::config::SECTION;
 use crate::interpolation::only_references;
+use crate::keys::Section;
 use crate::yaml::{File, Node, Value};
 
-/// Keys below which credentials may stand, or might be thought to.
-const KEYS: [&str; 21] = [
+/// Keys below which credentials stand, or might be thought to, beside those whose values the
+/// tables say are secrets.
+const KEYS: [&str; 12] = [
     "credentials",
-    "bearer",
     "basic",
     "header",
-    "user",
     "password",
     "token",
     "secret",
+    "secret_id",
     "sign",
-    "standard_webhooks",
     "hmac",
-    "authorization",
     "oauth2",
-    "client_id",
-    "client_secret",
     "sigv4",
-    "access_key",
-    "secret_key",
-    "session_token",
-    "value",
-    "encrypt",
+    "authorization",
 ];
-
-/// Words of a line that may have a secret in it: a key for signing, or one for AWS.
-const BESIDE_SECRETS: [&str; 4] = ["webhooks", "whsec", "whsk", "access"];
 
 /// What a private key in PEM has in it (RFC 7468).
 const PRIVATE_KEY: &str = "PRIVATE KEY";
@@ -38,29 +31,59 @@ const PRIVATE_KEY: &str = "PRIVATE KEY";
 /// Letters and digits in a row from which on they may be a part of a key.
 const LONG: usize = 40;
 
+/// How a secret begins, wherever it stands.
+const BEGINNINGS: [&str; 2] = ["whsec_", "whsk_"];
+
+/// The keys below which nothing is shown.
+struct Keys(BTreeSet<&'static str>);
+
+impl Keys {
+    fn new() -> Self {
+        let mut keys = BTreeSet::from(KEYS);
+        add_secret(&SECTION, &mut keys);
+        Self(keys)
+    }
+
+    fn have(&self, key: &str) -> bool {
+        self.0.contains(key.to_ascii_lowercase().as_str())
+    }
+}
+
+/// Adds the names of all keys of a section that have secrets, however deep.
+fn add_secret(section: &Section, keys: &mut BTreeSet<&'static str>) {
+    for key in section.keys {
+        if key.kind.is_secret() {
+            keys.insert(key.name);
+        }
+        if let Some((inner, _)) = key.kind.section() {
+            add_secret(inner, keys);
+        }
+    }
+}
+
 /// That of a header, which is no secret.
 const NAME: &str = "name";
 
 /// Hides the values below such keys, except where all that they show is a reference.
 pub(crate) fn hide_values(check: &Check<'_>, node: &Node) {
+    hide_below(check, node, &Keys::new());
+}
+
+fn hide_below(check: &Check<'_>, node: &Node, keys: &Keys) {
     match &node.value {
         Value::Scalar(scalar) if scalar.text.contains(PRIVATE_KEY) => check.hide(node.span),
         Value::Scalar(_) => {}
-        Value::Sequence(items) => items.iter().for_each(|item| hide_values(check, item)),
+        Value::Sequence(items) => items.iter().for_each(|item| hide_below(check, item, keys)),
         Value::Mapping(entries) => {
             for entry in entries {
-                if is_secret(&entry.key) {
+                if keys.have(&entry.key) {
                     hide_all(check, &entry.node);
                 } else {
-                    hide_values(check, &entry.node);
+                    hide_below(check, &entry.node, keys);
                 }
             }
         }
     }
-}
-
-fn is_secret(key: &str) -> bool {
-    KEYS.contains(&key.to_ascii_lowercase().as_str())
 }
 
 fn hide_all(check: &Check<'_>, node: &Node) {
@@ -77,11 +100,17 @@ fn hide_all(check: &Check<'_>, node: &Node) {
 
 /// Hides the lines that look as if they had credentials in them, for a file that is not YAML.
 pub(crate) fn hide_lines(check: &Check<'_>, file: File) {
+    let keys = Keys::new();
+    let is_secret = |word: &str| {
+        keys.have(word)
+            || BEGINNINGS
+                .iter()
+                .any(|beginning| word.starts_with(beginning))
+    };
     check.hide_lines(file, |line| {
-        let mut words = line.split(|character: char| !character.is_ascii_alphanumeric());
+        let ends = |character: char| !character.is_ascii_alphanumeric() && character != '_';
         // A URL may have a password before its `@`.
-        let may_be =
-            |word: &str| is_secret(word) || BESIDE_SECRETS.contains(&word) || word.len() >= LONG;
-        words.any(may_be) || line.contains('@')
+        let may_be = |word: &str| is_secret(word) || word.len() >= LONG;
+        line.split(ends).any(may_be) || line.contains('@')
     });
 }

@@ -31,6 +31,7 @@ static SECTION: Section = Section {
         ("server", NOT_HERE),
         ("store", NOT_HERE),
         ("egress", NOT_HERE),
+        ("secrets", NOT_HERE),
         ("callbacks", NOT_HERE),
     ],
     keys: &[

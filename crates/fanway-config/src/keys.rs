@@ -60,6 +60,8 @@ pub(crate) enum Kind {
     SignatureValue,
     /// A key of 256 bits in base64, or the word `off`; it is never shown either.
     EncryptionKey,
+    /// A file.
+    File,
     /// A folder.
     Path,
     /// A file or a folder of the config itself.
@@ -161,6 +163,7 @@ impl Kind {
             Self::SignedContent => "what is signed, such as {timestamp}.{body}".to_owned(),
             Self::SignatureValue => "a header's value, such as sha256={signature}".to_owned(),
             Self::EncryptionKey => "the base64 of 32 random bytes".to_owned(),
+            Self::File => "the path of a file".to_owned(),
             Self::Path => "the path of a folder".to_owned(),
             Self::Source => "the path of a file or a folder".to_owned(),
             Self::Pem => "the path of a PEM file, or PEM itself".to_owned(),
@@ -238,7 +241,7 @@ impl Kind {
             Self::SigningKey => "`whsec_…` or `whsk_…`".to_owned(),
             Self::SignedContent | Self::SignatureValue => "text with `{…}`".to_owned(),
             Self::EncryptionKey => "base64 of 32 bytes".to_owned(),
-            Self::Path | Self::Source => "path".to_owned(),
+            Self::Path | Self::Source | Self::File => "path".to_owned(),
             Self::Pem => "path, or PEM".to_owned(),
             Self::HostName => "host name".to_owned(),
             Self::ProxyUrl => "URL of a proxy".to_owned(),
@@ -290,6 +293,16 @@ impl Kind {
             Self::Either(short, _) => format!("{}, or a mapping", short.short_words()),
             Self::Section(_) => "mapping".to_owned(),
             Self::Named(_) => "names with mappings".to_owned(),
+        }
+    }
+
+    /// Whether what stands here is never shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        match self {
+            Self::Secret | Self::SigningKey | Self::EncryptionKey => true,
+            Self::List(each) | Self::OneOrMore(each) => each.is_secret(),
+            Self::Either(short, _) => short.is_secret(),
+            _ => false,
         }
     }
 

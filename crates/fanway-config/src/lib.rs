@@ -6,7 +6,7 @@
 //! A text goes this way: `document` reads a file, and `yaml` makes of it a tree of nodes that know
 //! their place; `include` brings in other files; `fields` reads mappings and `nodes` what is in
 //! them, by tables of `keys`, which stand beside the code that reads each section (`server`,
-//! `store`, `egress`, `callbacks`, `targets`, `routes`); `check` gathers what is wrong, and `problem` shows
+//! `secrets`, `store`, `egress`, `callbacks`, `targets`, `routes`); `check` gathers what is wrong, and `problem` shows
 //! it. `sources` records what all of that was read from.
 
 mod callbacks;
@@ -18,15 +18,17 @@ mod egress;
 mod environment;
 mod fields;
 mod hidden;
-
 mod include;
 mod interpolation;
 mod keys;
 mod nodes;
+mod pem;
 mod problem;
+mod reference;
 mod restart;
 mod routes;
 mod schema;
+mod secrets;
 mod server;
 mod sources;
 mod store;
@@ -43,14 +45,16 @@ pub use docs::docs_table;
 pub use egress::Egress;
 pub use environment::{Environment, ProcessEnvironment};
 pub use problem::{Code, Errors, Place, Problem};
+pub use reference::{CommandLine, Reference};
 pub use restart::needs_restart;
 pub use routes::{Idempotency, Route};
 pub use schema::schema;
+pub use secrets::{Login, Secrets, Vault};
 pub use server::{Cors, PageOrigins, Server};
 pub use store::{Bodies, Encrypt, Keep, Store, Sync};
 pub use targets::{
     ClientAuth, Counts, Credentials, Endpoint, Health, Hmac, HmacAlgorithm, HmacEncoding, Http,
-    Identity, Login, OAuth2, Proxy, ProxyKind, ProxyUrl, Reach, SigV4, Sign, SigningKey,
+    Identity, OAuth2, Proxy, ProxyKind, ProxyLogin, ProxyUrl, Reach, SigV4, Sign, SigningKey,
     SigningScheme, Target, Timeouts, Tls, TlsVersion,
 };
 pub use url::{HttpUrl, UrlError};

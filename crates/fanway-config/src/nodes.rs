@@ -2,8 +2,10 @@
 //!
 //! What is wrong has been reported when a reader gets `None`.
 
+use fanway_types::Secret;
+
 use crate::check::{Check, Finding};
-use crate::interpolation::{first_reference, resolve};
+use crate::interpolation::first_reference;
 use crate::keys::Kind;
 use crate::problem::Code;
 use crate::suggestion::did_you_mean;
@@ -14,7 +16,7 @@ use crate::yaml::{Entry, Node, Value};
 pub(crate) fn scalar<T: FromText>(check: &Check<'_>, node: &Node, kind: &Kind) -> Option<T> {
     let written = scalar_text(check, node, kind)?;
     let resolved = resolved_text(check, node, written)?;
-    let because = match T::from_text(&resolved, kind) {
+    let because = match T::from_text(resolved.expose(), kind) {
         Ok(value) => return Some(value),
         Err(Refusal::Unexpected) => None,
         Err(Refusal::Because(why)) => Some(why),
@@ -28,7 +30,7 @@ pub(crate) fn scalar<T: FromText>(check: &Check<'_>, node: &Node, kind: &Kind) -
     let message = format!("expected {}, found {found}{because}", kind.words());
     let finding = Finding::new(Code::Value, node.span, message);
     let near = match kind {
-        Kind::Choice(words) => did_you_mean(&resolved, words.iter().copied()),
+        Kind::Choice(words) => did_you_mean(resolved.expose(), words.iter().copied()),
         _ => String::new(),
     };
     check.report(match (first_reference(written), near.strip_prefix(", ")) {
@@ -51,14 +53,13 @@ fn scalar_text<'n>(check: &Check<'_>, node: &'n Node, kind: &Kind) -> Option<&'n
 }
 
 /// The text with its references replaced. What can't be is reported.
-fn resolved_text(check: &Check<'_>, node: &Node, written: &str) -> Option<String> {
-    let unresolved = match resolve(written, &check.sources) {
+fn resolved_text(check: &Check<'_>, node: &Node, written: &str) -> Option<Secret> {
+    let unresolved = match check.resolve(written) {
         Ok(text) => return Some(text),
         Err(unresolved) => unresolved,
     };
     for problem in unresolved {
-        let length = written[problem.offset..].find('}').map_or(1, |end| end + 1);
-        let place = check.place_between(node, problem.offset, problem.offset + length);
+        let place = check.place_between(node, problem.at.start, problem.at.end);
         check.report(Finding::new(Code::Reference, place, problem.message).hint(problem.hint));
     }
     None

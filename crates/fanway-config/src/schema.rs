@@ -107,6 +107,7 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         | Kind::Template => json!({ "type": "string" }),
         Kind::Text
         | Kind::Secret
+        | Kind::File
         | Kind::Source
         | Kind::Pem
         | Kind::HostName

@@ -1,16 +1,21 @@
-//! What a config is read from: every file and folder, for watching, and the fingerprint of it all.
+//! What a config is read from: every file and folder, for watching, everything that others were
+//! asked for, and the fingerprint of it all.
 //!
 //! It stands between a check and the environment, so that nothing is read unseen. Values go into
 //! the fingerprint and are not kept.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::env::VarError;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fanway_types::Secret;
 use sha2::{Digest, Sha256};
 
 use crate::environment::Environment;
+use crate::reference::Reference;
+use crate::secrets::Secrets;
 
 /// The record of a reading, and the environment that it goes through.
 pub(crate) struct Sources<'e> {
@@ -18,6 +23,7 @@ pub(crate) struct Sources<'e> {
     /// The folder of the main file: names below it count without it.
     folder: PathBuf,
     paths: RefCell<Vec<PathBuf>>,
+    asked: RefCell<BTreeSet<Reference>>,
     digest: RefCell<Sha256>,
 }
 
@@ -28,6 +34,7 @@ impl<'e> Sources<'e> {
             environment,
             folder: folder_of(main).to_owned(),
             paths: RefCell::default(),
+            asked: RefCell::default(),
             digest: RefCell::default(),
         }
     }
@@ -62,14 +69,27 @@ impl<'e> Sources<'e> {
         }
     }
 
-    /// Each file and folder in the order in which it was first read, and the fingerprint: the
-    /// first 64 bits of the SHA-256, as 16 hexadecimal digits.
-    pub(crate) fn finish(self) -> (Vec<PathBuf>, String) {
+    /// What has been read, and the fingerprint: the first 64 bits of the SHA-256, as 16 hexadecimal
+    /// digits.
+    pub(crate) fn finish(self) -> Read {
         let digest = self.digest.into_inner().finalize();
         let (first, _) = digest.split_first_chunk().expect("SHA-256 has 32 bytes");
         let fingerprint = format!("{:016x}", u64::from_be_bytes(*first));
-        (self.paths.into_inner(), fingerprint)
+        Read {
+            files: self.paths.into_inner(),
+            references: self.asked.into_inner(),
+            fingerprint,
+        }
     }
+}
+
+/// What a config was read from.
+pub(crate) struct Read {
+    /// Each file and folder in the order in which it was first read.
+    pub(crate) files: Vec<PathBuf>,
+    /// What others were asked for.
+    pub(crate) references: BTreeSet<Reference>,
+    pub(crate) fingerprint: String,
 }
 
 /// The folder that a file is in; the working directory is the empty path.
@@ -96,5 +116,16 @@ impl Environment for Sources<'_> {
             Err(_) => self.count([b"no file", name, b""]),
         }
         content
+    }
+
+    fn secret(&self, reference: &Reference, secrets: &Secrets) -> Result<Secret, String> {
+        let value = self.environment.secret(reference, secrets);
+        let name = reference.to_string();
+        match &value {
+            Ok(value) => self.count([b"asked", name.as_bytes(), value.expose().as_bytes()]),
+            Err(_) => self.count([b"not had", name.as_bytes(), b""]),
+        }
+        self.asked.borrow_mut().insert(reference.clone());
+        value
     }
 }

@@ -39,7 +39,7 @@ pub use endpoints::{Endpoint, Reach};
 use fallback::Fallbacks;
 pub use health::Health;
 pub(crate) use known::KnownTargets;
-pub use proxy::{Login, Proxy, ProxyKind, ProxyUrl};
+pub use proxy::{Proxy, ProxyKind, ProxyLogin, ProxyUrl};
 pub use sign::{Hmac, HmacAlgorithm, HmacEncoding, Sign, SigningKey, SigningScheme};
 pub use timeouts::Timeouts;
 pub use tls::{Identity, Tls, TlsVersion};

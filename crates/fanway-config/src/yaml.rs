@@ -8,6 +8,8 @@
 mod build;
 mod locate;
 
+use std::fmt;
+
 pub(crate) use build::read;
 pub(crate) use locate::locate;
 use saphyr_parser::ScalarStyle;
@@ -58,10 +60,19 @@ pub(crate) enum Value {
     Mapping(Vec<Entry>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Scalar {
     pub(crate) text: String,
     pub(crate) style: ScalarStyle,
+}
+
+/// Without the text: nobody knows here whether it is a secret.
+impl fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scalar")
+            .field("style", &self.style)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A key with its value. A mapping's keys differ.

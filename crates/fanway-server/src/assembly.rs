@@ -15,6 +15,7 @@ use fanway_admin::{Admin, Readiness, redrive};
 use fanway_config::Config;
 use fanway_dispatch::{Clock, Plans};
 use fanway_ingress::{Door, Incoming, Ingress};
+use fanway_secrets::{InUse, Keeper};
 use fanway_store::Store;
 use fanway_store_local::{LocalStore, Turns};
 use fanway_transform::evaluator::{self, Evaluator};
@@ -33,7 +34,7 @@ use crate::prepared::Prepared;
 use crate::run::{Assembled, Wanted};
 use crate::source::Source;
 use crate::start::StartError;
-use crate::steering::Steering;
+use crate::steering::{Steering, Why};
 use crate::{changes, orphans, parts, strikes};
 
 /// What parts are made from.
@@ -82,6 +83,7 @@ impl Assembly {
         let (evaluator, crashed) = self.start_evaluator().await?;
         let ingress = self.ingress(&prepared, &views.lanes, evaluator.clone())?;
         let (files, looked_at) = watch::channel(None);
+        let (secrets, in_use) = watch::channel(InUse::from(&*self.config));
         let kit = Kit {
             store: Arc::clone(&store),
             plans: Plans::new(prepared.plans.iter().cloned()),
@@ -99,6 +101,7 @@ impl Assembly {
             lanes: views.lanes.clone(),
             plans: views.plans.clone(),
             files,
+            secrets,
             steering: views.steering.clone(),
             turn: Arc::clone(&views.turn),
         };
@@ -109,6 +112,7 @@ impl Assembly {
         let watch_files =
             changes::watch(looked_at, Arc::clone(&self.source), views.steering.clone());
         spawn_here(&mut watch, "watch", watch_files);
+        self.keep_secrets(&views, in_use, &mut watch);
         let (redrives, end_redrives) = self.run_redrives(&views, &mut watch);
 
         let steering = views.steering.clone();
@@ -186,6 +190,23 @@ impl Assembly {
         };
         spawn_here(group, "redrives", runner.run(ended));
         (handle, end)
+    }
+
+    /// Keeps the secrets of the config in use fresh, where there may be some.
+    fn keep_secrets(&mut self, views: &Views, in_use: watch::Receiver<InUse>, group: &mut Group) {
+        let Some(known) = self.source.known() else {
+            return;
+        };
+        known.register_metrics(&mut self.registry);
+        let (steering, readiness) = (views.steering.clone(), views.readiness.clone());
+        let told = fanway_secrets::Told {
+            reload: Box::new(move || {
+                let steering = steering.clone();
+                Box::pin(async move { steering.reload_for(Why::Secret).await.is_ok() })
+            }),
+            notes: Box::new(move |notes| readiness.set_secrets(notes)),
+        };
+        spawn_here(group, "secrets", Keeper::new(known, in_use, told).run());
     }
 
     async fn watch_orphans(&self, views: &Views, group: &mut Group) -> Result<(), StartError> {

@@ -79,7 +79,7 @@ pub(crate) async fn watch(
 /// Whether the source has another config than that of this fingerprint, or one that is wrong.
 fn differs(source: &dyn Source, fingerprint: &str) -> bool {
     source
-        .load()
+        .load_as_known()
         .map_or(true, |config| config.fingerprint != fingerprint)
 }
 
@@ -142,7 +142,9 @@ mod tests {
              routes: {{ mails: {{ match: POST /, send: [mail] }} }}"
         );
         fs::write(file, text).expect("written");
-        ConfigFile(file.to_owned()).load().expect("it is right")
+        ConfigFile::new(file.to_owned())
+            .load()
+            .expect("it is right")
     }
 
     /// Begins to watch a file whose config is in use as far as `holds` says.
@@ -155,7 +157,7 @@ mod tests {
         let holds = holds.then(|| config.fingerprint.as_str().into());
         let files = config.files.clone();
         let (sender, named) = watch::channel(Some(Named { files, holds }));
-        let source = Arc::new(ConfigFile(file.to_owned()));
+        let source = Arc::new(ConfigFile::new(file.to_owned()));
         tokio::spawn(super::watch(named, source, steering));
         (sender, orders)
     }
@@ -233,5 +235,26 @@ mod tests {
         fs::rename(&other, &file).expect("replaced");
         let third = look(&files);
         assert!(missing != first && first != second && second != third);
+    }
+
+    /// As Kubernetes does it: the file leads through a link to a folder that is changed over.
+    #[test]
+    fn a_file_behind_a_link_that_is_changed_over_looks_different() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        for version in ["..one", "..two"] {
+            fs::create_dir(path(version)).expect("a folder");
+            fs::write(path(version).join("token"), "same").expect("written");
+        }
+        symlink("..one", path("..data")).expect("a link");
+        symlink("..data/token", path("token")).expect("a link");
+        let files = [path("token")];
+        let first = look(&files);
+        symlink("..two", path("..data_tmp")).expect("a link");
+        fs::rename(path("..data_tmp"), path("..data")).expect("changed over");
+        let second = look(&files);
+        assert!(first != second && second[0].is_some());
     }
 }

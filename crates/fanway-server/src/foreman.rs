@@ -13,6 +13,7 @@ use std::time::Duration;
 use fanway_admin::steering::{Generation, Previous, Refused, RollbackError};
 use fanway_config::Config;
 use fanway_ingress::Ingress;
+use fanway_secrets::InUse;
 use fanway_store::change::Audit;
 use fanway_store::{Error, Store};
 use fanway_types::TargetName;
@@ -57,6 +58,8 @@ pub(crate) struct Told {
     pub(crate) lanes: Lanes,
     pub(crate) plans: RoutePlans,
     pub(crate) files: watch::Sender<Files>,
+    /// What is kept fresh.
+    pub(crate) secrets: watch::Sender<InUse>,
     pub(crate) steering: Steering,
     /// Held by whoever changes what is set for a target.
     pub(crate) turn: Arc<Mutex<()>>,
@@ -225,7 +228,11 @@ impl Foreman {
     /// Keeps an audit record of a reload that no operator has asked for by the admin API, which
     /// keeps its own.
     async fn note_reload(&self, why: Why, generation: &Generation) {
-        let Why::Told(actor) = why else { return };
+        let actor = match why {
+            Why::Operator => return,
+            Why::Told(actor) => actor,
+            Why::Secret => "a changed secret",
+        };
         let audit = Audit {
             at: parts::now(),
             actor: actor.into(),
@@ -241,7 +248,12 @@ impl Foreman {
     async fn reload(&mut self, why: Why) -> Result<Generation, Vec<String>> {
         tracing::info!(%why, "reading the config again");
         let source = Arc::clone(&self.told.source);
-        let loaded = tokio::task::spawn_blocking(move || source.load()).await;
+        let load = move || match why {
+            Why::Operator | Why::Told(_) => source.load(),
+            // Whoever says so has just asked for it.
+            Why::Secret => source.load_as_known(),
+        };
+        let loaded = tokio::task::spawn_blocking(load).await;
         let loaded = loaded.map_err(|_| vec!["reading the config was broken off".to_owned()])?;
         let config = loaded.map_err(|Unusable { problems, files }| {
             // One that is mended is worth another try.
@@ -289,6 +301,7 @@ impl Foreman {
             plans,
             settings,
         } = prepared;
+        let secrets = InUse::from(&*config);
         let table = parts::table(&config, &plans, &self.told.lanes);
         let table = self.told.ingress.arrange(table)?;
         let wanted = self.origins.with(&config, &self.told.outward, settings)?;
@@ -297,6 +310,7 @@ impl Foreman {
         self.crew.change(wanted, adopted(&config), kept)?;
         self.told.ingress.replace(table);
         self.told.plans.set(parts::route_plans(&config));
+        self.told.secrets.send_replace(secrets);
         self.previous = Some(std::mem::replace(&mut self.config, config));
         Ok(self.show())
     }
@@ -375,6 +389,7 @@ mod tests {
     use fanway_admin::steering::RollbackError;
     use fanway_config::{Config, ProcessEnvironment};
     use fanway_dispatch::Plans;
+    use fanway_secrets::InUse;
     use fanway_store::Store;
     use fanway_testkit::MemoryStore;
     use fanway_transform::evaluator::{self, Evaluator};
@@ -430,6 +445,7 @@ mod tests {
                 lanes: lanes.clone(),
                 plans: RoutePlans::default(),
                 files: watch::channel(None).0,
+                secrets: watch::channel(InUse::default()).0,
                 steering: steering.clone(),
                 turn: Arc::default(),
             };

@@ -7,8 +7,8 @@
 //! - `core` – the threads that serve
 //! - `group` – parts that run, and which of them has ended
 //! - `foreman` – changing the config while it runs: `source`, `prepared`, then `crew` (the lanes) and
-//!   ingress; `steering` is who asks it, `changes` looks at the files, `origins` opens lanes for
-//!   callbacks
+//!   ingress; `steering` is who asks it, `changes` looks at the files, `fanway-secrets` keeps secrets
+//!   fresh, `origins` opens lanes for callbacks
 //! - `explain` – what a request would cause, without a server
 //! - `run` – waiting for a stop or for a part to die, then the stop
 //!

@@ -150,7 +150,7 @@ pub(crate) struct Assembled {
     /// The admin API.
     pub(crate) admin: Group,
     pub(crate) close_admin: oneshot::Sender<()>,
-    /// What looks for orphans and changes of files, and carries out redrives.
+    /// What looks for orphans and changes of files, keeps secrets fresh, and carries out redrives.
     pub(crate) watch: Group,
     pub(crate) end_redrives: oneshot::Sender<()>,
     pub(crate) cores: Vec<Core>,

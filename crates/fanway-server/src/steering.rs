@@ -33,6 +33,8 @@ pub(crate) enum Why {
     Operator,
     /// Something else has told the server: a signal, a file that has changed.
     Told(&'static str),
+    /// A secret has changed, and is known.
+    Secret,
 }
 
 impl fmt::Display for Why {
@@ -40,6 +42,7 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::Operator => "an operator",
             Self::Told(by) => by,
+            Self::Secret => "a changed secret",
         })
     }
 }

@@ -4,12 +4,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use fanway_config::{Config, Errors, Problem, ProcessEnvironment};
+use fanway_config::{Config, Errors, Problem};
+use fanway_server::ConfigFile;
 use serde_json::{Value, json};
 
 use crate::output::{Style, note, print};
 
 const EXAMPLES: &str = "\
+What the config refers to is asked for, as at a start: a `${command:…}` is run and a `${vault:…}` is
+read. Check only configs that you would run.
+
 Exit status:
   0  the config is right; warnings go to standard error
   1  it has errors
@@ -29,7 +33,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options, style: Style) -> anyhow::Result<ExitCode> {
-    match Config::load(&options.config, &ProcessEnvironment) {
+    match ConfigFile::new(options.config.clone()).read() {
         Ok(config) => {
             accepted(&config, style)?;
             Ok(ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 use bytes::Bytes;
 use clap::Args;
-use fanway_config::{Config, ProcessEnvironment};
+use fanway_server::ConfigFile;
 use fanway_server::explain::{ExplainRequest, Explained, explain};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
@@ -29,6 +29,7 @@ Shown is which route takes the request, and why the others don't; what each chec
 step what its expressions give and the request that would be sent, with credentials hidden. No
 server is needed, and nothing is sent or kept. Where no attempt can be made, since an expression
 fails, the delivery would be a dead letter at once. Ids are made up: they have the time, and zeros.
+The config's secrets are asked for, as `fanway check` does: commands are run, the vault is read.
 
 A request file is an HTTP/1.1 message, or less of one:
   POST /orders
@@ -92,7 +93,7 @@ pub(crate) fn run(options: &Options, style: Style) -> anyhow::Result<ExitCode> {
     configs.extend(&options.diff);
     let mut explained = Vec::new();
     for file in configs {
-        let config = match Config::load(file, &ProcessEnvironment) {
+        let config = match ConfigFile::new(file.clone()).read() {
             Ok(config) => config,
             Err(errors) => return check::refused(&errors, style),
         };

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use fanway_config::{Config, ProcessEnvironment};
 use fanway_server::{ConfigFile, Server, Steering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
@@ -45,7 +44,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options, style: Style) -> anyhow::Result<ExitCode> {
     logging::start(&options.log, style)?;
-    let config = match Config::load(&options.config, &ProcessEnvironment) {
+    let source = ConfigFile::new(options.config.clone());
+    let config = match source.read() {
         Ok(config) => config,
         Err(errors) => {
             note(errors);
@@ -74,7 +74,6 @@ pub(crate) fn run(options: &Options, style: Style) -> anyhow::Result<ExitCode> {
             exit(1);
         }
     })?;
-    let source = ConfigFile(options.config.clone());
     let server = Server::start_from(config, Arc::new(source))?;
     let stopper = server.stopper();
     stop.becomes(move || stopper.stop(drain));

@@ -19,12 +19,12 @@ pub struct Proxy {
     /// Where it is, and what it speaks.
     pub url: ProxyUrl,
     /// What it is shown.
-    pub login: Option<Login>,
+    pub login: Option<ProxyLogin>,
 }
 
 /// What a proxy is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login {
+pub struct ProxyLogin {
     /// The user: 1 to 255 bytes without a colon.
     pub user: Secret,
     /// The password: 1 to 255 bytes.
@@ -150,7 +150,7 @@ fn read_parts(fields: &Fields<'_>) -> Option<Proxy> {
     let password: Option<Option<Secret>> = fields.optional("password");
     let login = match (user?, password?) {
         (None, None) => None,
-        (Some(user), Some(password)) => Some(Login { user, password }),
+        (Some(user), Some(password)) => Some(ProxyLogin { user, password }),
         _ => {
             let message = "a user and a password go together".to_owned();
             let finding = Finding::new(Code::Fit, fields.span, message);

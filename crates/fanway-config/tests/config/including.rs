@@ -112,7 +112,7 @@ fn errors_name_the_file_that_they_are_in() {
     fanway.yaml:3:1: unknown key "oops" [FW0103]
         3 | oops: 1
           | ^^^^
-          = hint: known here: version, include, server, store, egress, callbacks, targets, routes
+          = hint: known here: version, include, server, store, egress, secrets, callbacks, targets, routes
 
     conf.d/a.yaml:2:36: expected a duration above 0 such as 250ms, 10s, 1h30m or 30d, found "1" [FW0105]
         2 |   stock: { url: 'http://h/', idle: 1 }

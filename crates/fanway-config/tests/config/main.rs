@@ -20,6 +20,7 @@ mod renames;
 mod rendering;
 mod robustness;
 mod scene;
+mod secrets;
 mod signing;
 mod terms;
 mod values;
