@@ -86,3 +86,8 @@ pub use message::Message;
 pub use outcome::{Answer, End, Failure, Hold, Outcome, Outcomes};
 pub use request::Request;
 pub use target::{Target, TargetBuilder, TargetError};
+
+/// Its examples are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct Guide;
