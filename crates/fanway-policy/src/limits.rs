@@ -97,6 +97,7 @@ impl Limits {
 
     /// How many attempts may be in flight.
     #[must_use]
+    #[inline]
     pub fn concurrency(&self) -> usize {
         self.ramp.allowed(self.most.limit())
     }
@@ -108,12 +109,14 @@ impl Limits {
     }
 
     /// Takes the token of an attempt, where there is a rate; it is not [held](Self::held_until).
+    #[inline]
     pub fn take(&mut self, now: Instant) -> Option<Token> {
         self.rate.as_mut()?.take(now)
     }
 
     /// How many attempts the rate allows now.
     #[must_use]
+    #[inline]
     pub fn left(&self, now: Instant) -> usize {
         self.rate.as_ref().map_or(usize::MAX, |rate| {
             usize::try_from(rate.left(now)).unwrap_or(usize::MAX)
@@ -121,6 +124,7 @@ impl Limits {
     }
 
     /// Takes back the token of an attempt that wasn't made.
+    #[inline]
     pub fn give_back(&mut self, token: Option<Token>) {
         if let (Some(rate), Some(token)) = (&mut self.rate, token) {
             rate.give_back(token);
@@ -129,12 +133,14 @@ impl Limits {
 
     /// When the rate allows the next attempt, where that is later than now.
     #[must_use]
+    #[inline]
     pub fn held_until(&self, now: Instant) -> Option<Instant> {
         let rate = self.rate.as_ref()?;
         rate.held_until(now)
     }
 
     /// Learns from an attempt that was made.
+    #[inline]
     pub fn observe(&mut self, over: Over, bearing: Bearing, now: Instant) {
         if bearing == Bearing::Nothing {
             return;

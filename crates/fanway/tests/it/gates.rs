@@ -53,6 +53,15 @@ async fn probes_close_the_breaker_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn failed_probes_use_nothing_up() {
+    let wire = ScriptedTarget::scripted([(); 9].map(|()| Reply::status(500)), Reply::status(200));
+    let (target, _) = built("stock", wire, |it| it.breaker(three()));
+    let outcome = sent(&target, 3600 * SECOND).await;
+    assert!(outcome.is_delivered(), "{outcome}");
+    assert_eq!(outcome.attempts, 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn refused_credentials_hold_what_comes_after() {
     let (target, wire) = scripted("stock", [], Reply::status(401));
     check_held(&sent(&target, 10 * SECOND).await.end, Hold::Credentials);
