@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fanway-config", &["policy", "transform", "types"]),
     ("fanway-secrets", &["config", "target", "types"]),
     ("fanway-admin", &["store", "dispatch", "types"]),
+    ("fanway", &["policy", "target", "types"]),
 ];
 
 /// Crates that put others together, and may use any.
@@ -59,8 +60,30 @@ const KEPT_IN: &[(&str, &[&str])] = &[
             "server",
             "demo",
             "cli",
+            "fanway",
         ],
     ),
+];
+
+/// Crates that only the server needs: whoever builds the library builds none of them.
+const SERVER_ONLY: &[&str] = &[
+    "axum",
+    "clap",
+    "fanway-config",
+    "fanway-dispatch",
+    "fanway-ingress",
+    "fanway-journal",
+    "fanway-server",
+    "fanway-store",
+    "fanway-store-local",
+    "fanway-transform",
+    "hyper",
+    "jaq-core",
+    "libsqlite3-sys",
+    "mimalloc",
+    "prometheus-client",
+    "rusqlite",
+    "saphyr-parser",
 ];
 
 fn short(name: &str) -> &str {
@@ -140,6 +163,34 @@ fn heavy_crates_stay_in_their_rooms() {
         assert!(
             members.values().flatten().any(|used| used == kept),
             "{kept} is used nowhere: mend the table"
+        );
+    }
+}
+
+/// All that building a crate builds, tests aside.
+fn built_for(name: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--edges", "normal,build"])
+        .args(["--prefix", "none", "--format", "{p}", "--package", name])
+        .output()
+        .expect("cargo runs, since it runs this test");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "cargo shows no tree of {name}");
+    let lines = text.lines().filter_map(|line| line.split(' ').next());
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_library_builds_nothing_that_only_the_server_needs() {
+    let library = built_for("fanway");
+    let is_in = |built: &[String], name: &str| built.iter().any(|other| other == name);
+    assert!(is_in(&library, "fanway-policy"), "the tree is read wrongly");
+    let server = built_for("fanway-cli");
+    for name in SERVER_ONLY {
+        assert!(!is_in(&library, name), "the library builds {name}");
+        assert!(
+            is_in(&server, name),
+            "{name} is used nowhere: mend the table"
         );
     }
 }

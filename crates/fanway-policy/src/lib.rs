@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod endpoints;
 pub mod exchange;
 pub mod hedge;
+pub mod limits;
 pub mod pace;
 pub mod quota;
 pub mod ramp;

@@ -14,6 +14,7 @@ use fanway_policy::breaker::{self, Breaker, Permit, Sign, State};
 use fanway_policy::concurrency::Concurrency;
 use fanway_policy::credentials;
 use fanway_policy::exchange::Rules;
+use fanway_policy::limits::Limits;
 use fanway_policy::pace::{Opening, Pace};
 use fanway_policy::rate::{self, Token};
 use fanway_policy::retry;
@@ -24,7 +25,6 @@ use rand::rngs::StdRng;
 use tokio::time::Instant;
 
 pub(super) use judging::{Attempt, Judgement, Next};
-use limits::Limits;
 use trouble::Known;
 pub(super) use trouble::kept_cause;
 
@@ -121,9 +121,9 @@ impl Gate {
             rate,
         } = policies;
         let known = Known::recalled(trouble, breaker.open_for, retry.max_pause, now);
-        let mut limits = Limits::new(concurrency, rate, now.steady);
+        let mut limits = Limits::new(concurrency, rate, now.steady.into_std());
         if let Some(until) = known.pushback {
-            limits.ramp_up(until);
+            limits.ramp_up(until.into_std());
         }
         Self {
             answers,
@@ -173,7 +173,7 @@ impl Gate {
             self.breaker = Breaker::new(breaker.clone(), now.into_std());
             self.has_news = true;
         }
-        self.limits.reconfigure(concurrency, rate, now);
+        self.limits.reconfigure(concurrency, rate, now.into_std());
         self.ramp_up_after(was_open, now);
         self.answers = answers;
         self.retry = retry;
@@ -189,7 +189,7 @@ impl Gate {
     pub(super) fn admit(&mut self, now: Instant) -> Option<Pass> {
         if self.is_shut()
             || self.pushed_back_until(now).is_some()
-            || self.limits.held_until(now).is_some()
+            || self.limits.held_until(now.into_std()).is_some()
         {
             return None;
         }
@@ -205,7 +205,7 @@ impl Gate {
         self.pace.begin(steady);
         Some(Pass {
             permit,
-            token: self.limits.take(now),
+            token: self.limits.take(now.into_std()),
             is_forced,
             config: self.config,
         })
@@ -226,7 +226,7 @@ impl Gate {
             State::Closed if was_closed => {}
             State::Closed => {
                 self.has_news = true;
-                self.limits.ramp_up(now);
+                self.limits.ramp_up(now.into_std());
             }
             State::Open { .. } => self.has_news = true,
             State::HalfOpen { .. } => {}
@@ -245,7 +245,8 @@ impl Gate {
             Opening::Now | Opening::AfterAnswer => None,
         };
         let pushback = self.pushed_back_until(now);
-        let limited = self.limits.held_until(now);
+        let limited = self.limits.held_until(now.into_std());
+        let limited = limited.map(Instant::from_std);
         breaker.max(pushback).max(limited).max(paced)
     }
 

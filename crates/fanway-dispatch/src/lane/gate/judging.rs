@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use fanway_policy::breaker::{self, Permit, Sign};
 use fanway_policy::exchange::{Class, Exchange};
+use fanway_policy::limits::{Bearing, Over};
 use fanway_policy::quota::Quota;
 use fanway_policy::retry::{Decision, Failure, Used};
 use fanway_store::change::PauseCause;
 use fanway_types::{AgainCause, DeadReason, End, Timestamp};
 use tokio::time::Instant;
 
-use super::limits::{Bearing, Over};
 use super::{Earlier, Gate, Now, Pass};
 use crate::metrics::AttemptEnd;
 
@@ -63,11 +63,12 @@ impl Gate {
         }
         if is_current && !attempt.is_set_aside {
             let over = Over {
-                began: attempt.began,
+                began: attempt.began.into_std(),
                 took: attempt.took,
                 in_flight: attempt.in_flight,
             };
-            self.limits.observe(over, bearing(&class), now.steady);
+            self.limits
+                .observe(over, Bearing::from(&class), now.steady.into_std());
         }
         let Pass {
             permit, is_forced, ..
@@ -204,7 +205,7 @@ impl Gate {
         let pause = self.retry.pause(asked, self.pushback.in_a_row, now.wall);
         let until = (now.steady + pause).max(before.unwrap_or(now.steady));
         self.pushback.until = Some(until);
-        self.limits.ramp_up(until);
+        self.limits.ramp_up(until.into_std());
         self.has_news = true;
         Judgement {
             next: Next::Again {
@@ -229,15 +230,6 @@ impl Gate {
             used: attempt.before,
             attempt: end,
         }
-    }
-}
-
-/// What an answer says of how much the target bears.
-fn bearing(class: &Class) -> Bearing {
-    match class {
-        Class::Success | Class::Final => Bearing::Well,
-        Class::Transient { .. } | Class::Pushback { .. } => Bearing::Ill,
-        Class::CredentialsRefused | Class::Gone | Class::Forbidden => Bearing::Nothing,
     }
 }
 

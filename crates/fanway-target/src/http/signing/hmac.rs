@@ -60,6 +60,7 @@ pub enum Encoding {
 }
 
 /// How requests are signed by HMAC.
+#[derive(Clone)]
 pub struct HmacSigning {
     keys: Vec<Key>,
     encoding: Encoding,
