@@ -204,7 +204,8 @@ fn config(scene: &Scene, sinks: &[Sink]) -> String {
         "  segment: 1MiB\n  keep: {{ messages: {kept}s, history: {kept}s, dead: 1h }}\n"
     ));
     format!(
-        "{head}callbacks:
+        "{head}egress: {{ allow: [127.0.0.0/8] }}
+callbacks:
     sign: {{ standard_webhooks: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw }}
     {policies}
 targets:

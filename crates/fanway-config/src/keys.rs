@@ -173,6 +173,43 @@ impl Kind {
             }
             Self::Network => "a range of addresses such as 10.20.0.0/16 or fd00::/8".to_owned(),
             Self::Flag => "true or false".to_owned(),
+            Self::Duration(_)
+            | Self::DurationWithin { .. }
+            | Self::Size { .. }
+            | Self::Count { .. }
+            | Self::CountOr { .. }
+            | Self::Number { .. } => self.words_of_an_amount(),
+            Self::Rate => "a rate such as 100/s, 600/m or 5000/h".to_owned(),
+            Self::Choice(words) => one_of(words),
+            Self::Statuses => {
+                "a status such as 409, a class such as 5xx, or a range such as 520-529".to_owned()
+            }
+            Self::Worth => format!(
+                "transient, knative, standard-webhooks, unanswered, or {}",
+                Self::Statuses.words()
+            ),
+            Self::Name => {
+                "a name: a lower-case letter, then lower-case letters, digits and `_`".to_owned()
+            }
+            Self::Method => "a method such as POST, in capitals".to_owned(),
+            Self::UrlPath => "a path such as /health".to_owned(),
+            Self::PathTemplate => "a path such as /orders/{id}".to_owned(),
+            Self::Match => "a method (or `*`) and a path, such as POST /orders/{id}".to_owned(),
+            Self::Program => "a jq program".to_owned(),
+            Self::Template => "a template: text with \\(jq) in it".to_owned(),
+            Self::Templates => "a mapping from names to templates".to_owned(),
+            Self::Header => "the name of a header".to_owned(),
+            Self::List(_) => "a list".to_owned(),
+            Self::OneOrMore(each) => format!("{}; or a list of that", each.words()),
+            Self::Either(short, _) => format!("{}; or a mapping", short.words()),
+            Self::Section(_) => "a mapping".to_owned(),
+            Self::Named(_) => "a mapping from names to mappings".to_owned(),
+        }
+    }
+
+    /// The same, of what is so much or so many.
+    fn words_of_an_amount(&self) -> String {
+        match self {
             Self::Duration(Least::Zero) => "a duration such as 250ms, 10s, 1h30m or 30d".to_owned(),
             Self::Duration(Least::AboveZero) => {
                 "a duration above 0 such as 250ms, 10s, 1h30m or 30d".to_owned()
@@ -201,32 +238,8 @@ impl Kind {
             Self::CountOr { least, most, word } => {
                 format!("a whole number from {least} to {most}, or {word}")
             }
-            Self::Rate => "a rate such as 100/s, 600/m or 5000/h".to_owned(),
             Self::Number { least, most } => format!("a number from {least} to {most}"),
-            Self::Choice(words) => one_of(words),
-            Self::Statuses => {
-                "a status such as 409, a class such as 5xx, or a range such as 520-529".to_owned()
-            }
-            Self::Worth => format!(
-                "transient, knative, standard-webhooks, unanswered, or {}",
-                Self::Statuses.words()
-            ),
-            Self::Name => {
-                "a name: a lower-case letter, then lower-case letters, digits and `_`".to_owned()
-            }
-            Self::Method => "a method such as POST, in capitals".to_owned(),
-            Self::UrlPath => "a path such as /health".to_owned(),
-            Self::PathTemplate => "a path such as /orders/{id}".to_owned(),
-            Self::Match => "a method (or `*`) and a path, such as POST /orders/{id}".to_owned(),
-            Self::Program => "a jq program".to_owned(),
-            Self::Template => "a template: text with \\(jq) in it".to_owned(),
-            Self::Templates => "a mapping from names to templates".to_owned(),
-            Self::Header => "the name of a header".to_owned(),
-            Self::List(_) => "a list".to_owned(),
-            Self::OneOrMore(each) => format!("{}; or a list of that", each.words()),
-            Self::Either(short, _) => format!("{}; or a mapping", short.words()),
-            Self::Section(_) => "a mapping".to_owned(),
-            Self::Named(_) => "a mapping from names to mappings".to_owned(),
+            other => other.words(),
         }
     }
 

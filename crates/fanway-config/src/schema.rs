@@ -94,6 +94,11 @@ fn statuses(words: &str) -> Value {
     })
 }
 
+/// A text of this form, or a reference.
+fn matching(pattern: &str) -> Value {
+    json!({ "type": "string", "pattern": format!("{pattern}|{REFERENCE}") })
+}
+
 fn kind(kind: &Kind) -> Map<String, Value> {
     let schema = match kind {
         Kind::Address
@@ -116,28 +121,16 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         | Kind::Header
         | Kind::SignedContent
         | Kind::SignatureValue => json!({ "type": "string", "minLength": 1 }),
-        Kind::Name => {
-            json!({ "type": "string", "pattern": format!("^[a-z][a-z0-9_]{{0,63}}$|{REFERENCE}") })
-        }
-        Kind::Method => {
-            json!({ "type": "string", "pattern": format!(r"^([A-Z-]+|\*)$|{REFERENCE}") })
-        }
-        Kind::ProxyUrl => {
-            json!({ "type": "string", "pattern": format!("^(http|socks5h?)://[^/@]+:[0-9]+/?$|{REFERENCE}") })
-        }
-        Kind::EncryptionKey => {
-            json!({ "type": "string", "pattern": format!("^[A-Za-z0-9+/]{{43}}=$|^off$|{REFERENCE}") })
-        }
-        Kind::SigningKey => {
-            json!({ "type": "string", "pattern": format!("^(whsec|whsk)_[A-Za-z0-9+/]+=*$|{REFERENCE}") })
-        }
+        Kind::Name => matching("^[a-z][a-z0-9_]{0,63}$"),
+        Kind::Method => matching(r"^([A-Z-]+|\*)$"),
+        Kind::ProxyUrl => matching("^(http|socks5h?)://[^/@]+:[0-9]+/?$"),
+        Kind::EncryptionKey => matching("^[A-Za-z0-9+/]{43}=$|^off$"),
+        Kind::SigningKey => matching("^(whsec|whsk)_[A-Za-z0-9+/]+=*$"),
         Kind::Duration(_) | Kind::DurationWithin { .. } => json!({
             "type": "string",
             "pattern": format!("^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$|{REFERENCE}"),
         }),
-        Kind::Size { .. } => {
-            json!({ "type": "string", "pattern": format!("^[0-9]+ *([GMK]iB|[GMk]?B)$|{REFERENCE}") })
-        }
+        Kind::Size { .. } => matching("^[0-9]+ *([GMK]iB|[GMk]?B)$"),
         Kind::Flag => or_reference(&json!({ "type": "boolean" })),
         Kind::Count { least, most } => {
             or_reference(&json!({ "type": "integer", "minimum": least, "maximum": most }))
@@ -146,9 +139,7 @@ fn kind(kind: &Kind) -> Map<String, Value> {
             { "type": "integer", "minimum": least, "maximum": most },
             { "type": "string", "pattern": format!("^{word}$|{REFERENCE}") },
         ] }),
-        Kind::Rate => {
-            json!({ "type": "string", "pattern": format!("^[0-9]+ */ *[smh]$|{REFERENCE}") })
-        }
+        Kind::Rate => matching("^[0-9]+ */ *[smh]$"),
         Kind::Number { least, most } => {
             or_reference(&json!({ "type": "number", "minimum": least, "maximum": most }))
         }

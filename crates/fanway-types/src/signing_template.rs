@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(read: Result<SigningTemplate, SigningTemplateError>, expected: Result<&str, &str>) {
+    fn check(read: &Result<SigningTemplate, SigningTemplateError>, expected: Result<&str, &str>) {
         let read = read.as_ref().map(shown).map_err(ToString::to_string);
         assert_eq!(read, expected.map(str::to_owned).map_err(str::to_owned));
     }
@@ -274,35 +274,35 @@ mod tests {
     #[test]
     fn placeholders_stand_between_texts() {
         let content = SigningTemplate::content;
-        check(content("{timestamp}.{body}"), Ok("Timestamp \".\" Body"));
+        check(&content("{timestamp}.{body}"), Ok("Timestamp \".\" Body"));
         check(
-            content("v0:{method} {path}?{query}\n{id}{body}"),
+            &content("v0:{method} {path}?{query}\n{id}{body}"),
             Ok("\"v0:\" Method \" \" Path \"?\" Query \"\\n\" Id Body"),
         );
         check(
-            content("{{[{body}]}}\u{e4}"),
+            &content("{{[{body}]}}\u{e4}"),
             Ok("\"{[\" Body \"]}\u{e4}\""),
         );
         let value = SigningTemplate::value;
-        check(value("sha256={signature}"), Ok("\"sha256=\" Signature"));
+        check(&value("sha256={signature}"), Ok("\"sha256=\" Signature"));
         check(
-            value("t={timestamp}[,v1={signature}];{id}"),
+            &value("t={timestamp}[,v1={signature}];{id}"),
             Ok("\"t=\" Timestamp [\",v1=\" Signature] \";\" Id"),
         );
-        check(value("[[{signature}]]"), Ok("\"[\" Signature \"]\""));
+        check(&value("[[{signature}]]"), Ok("\"[\" Signature \"]\""));
     }
 
     #[test]
     fn what_is_none_is_refused_for_its_reason() {
         let content = SigningTemplate::content;
         let unclosed = "a { has no } behind it; for the character itself write {{";
-        check(content("{body"), Err(unclosed));
+        check(&content("{body"), Err(unclosed));
         let unopened = "a } has no { before it; for the character itself write }}";
-        check(content("body}"), Err(unopened));
+        check(&content("body}"), Err(unopened));
         let unknown = "there is no placeholder {boddy}; there are {body}, {timestamp}, {id}, {method}, {path}, {query}";
-        check(content("{boddy}"), Err(unknown));
+        check(&content("{boddy}"), Err(unknown));
         let nothing = "it has no placeholder: what is signed would be the same for all requests";
-        check(content("abc"), Err(nothing));
+        check(&content("abc"), Err(nothing));
         let value = SigningTemplate::value;
         let brackets =
             "[ and ] stand once, around what is repeated; for the character itself write it twice";
@@ -312,7 +312,7 @@ mod tests {
             "[{signature}[a]]",
             "[{signature}][a]",
         ] {
-            check(value(text), Err(brackets));
+            check(&value(text), Err(brackets));
         }
         let none = "it has no {signature}, or one outside of what is repeated";
         for text in [
@@ -320,13 +320,13 @@ mod tests {
             "{signature}[,{id}]",
             "{signature}[{signature}]",
         ] {
-            check(value(text), Err(none));
+            check(&value(text), Err(none));
         }
         let unknown = "there is no placeholder {body}; there are {signature}, {timestamp}, {id}";
-        check(value("{body}{signature}"), Err(unknown));
+        check(&value("{body}{signature}"), Err(unknown));
         let character = "it has a character that can't stand in a header";
-        check(value("{signature}\n"), Err(character));
-        check(value("\u{e4}{signature}"), Err(character));
+        check(&value("{signature}\n"), Err(character));
+        check(&value("\u{e4}{signature}"), Err(character));
     }
 
     #[test]

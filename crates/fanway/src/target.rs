@@ -3,6 +3,7 @@
 mod builder;
 mod delivery;
 mod gate;
+mod wire;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

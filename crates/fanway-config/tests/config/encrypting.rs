@@ -1,6 +1,7 @@
 //! `store.encrypt`: keys of 32 bytes, checked and never shown.
 
 use fanway_config::Encrypt;
+use fanway_types::SecretKey;
 
 use crate::scene::{config, error, errors, with_top};
 
@@ -18,9 +19,9 @@ fn encrypt(text: &str) -> Encrypt {
 #[track_caller]
 fn check(text: &str, seals: Option<&[u8; 32]>, opens: &[&[u8; 32]]) {
     let encrypt = encrypt(text);
-    let exposed = encrypt.seals.as_ref().map(|key| key.expose());
+    let exposed = encrypt.seals.as_ref().map(SecretKey::expose);
     assert_eq!(exposed, seals, "{text}");
-    let exposed = encrypt.opens.iter().map(|key| key.expose());
+    let exposed = encrypt.opens.iter().map(SecretKey::expose);
     assert_eq!(exposed.collect::<Vec<_>>(), opens, "{text}");
 }
 

@@ -37,7 +37,10 @@ async fn serve(answer: impl Fn(&Sent) -> (u16, String) + Send + Sync + 'static) 
                 let answer = Arc::clone(&answer);
                 async move {
                     let (head, body) = request.into_parts();
-                    let body = body.collect().await.map(|body| body.to_bytes());
+                    let body = body
+                        .collect()
+                        .await
+                        .map(http_body_util::Collected::to_bytes);
                     let (status, body) = answer(&Sent {
                         method: head.method.to_string(),
                         path: head.uri.to_string(),

@@ -9,14 +9,15 @@ use std::time::{Duration, SystemTime};
 use fanway_policy::concurrency::Concurrency;
 use fanway_policy::{breaker, exchange, rate, retry};
 use fanway_target::http::{
-    BaseUrl, BaseUrlError, ConnectionBudget, Credentials, HmacSigning, HttpTarget, HttpTargetError,
-    Params, Proxy, Roots, Signing, Timeouts, Tls, Version, WebhookKey,
+    BaseUrl, BaseUrlError, ConnectionBudget, Credentials, HmacSigning, HttpTargetError, Params,
+    Proxy, Roots, Signing, Timeouts, Tls, Version, WebhookKey,
 };
 use fanway_target::{Capture, Target as Wire};
 use fanway_types::{Egress, NameError, TargetName};
 use tokio::sync::{Mutex as Queue, Notify};
 
 use super::gate::{Gate, Policies};
+use super::wire::Http;
 use super::{Shared, Target};
 
 /// Builds a [`Target`].
@@ -217,7 +218,7 @@ impl TargetBuilder {
         let clock = Arc::new(|| SystemTime::now().into());
         // With nothing to sign by, nothing is signed.
         let sign = Signing::try_new(self.webhooks.clone(), self.hmac.clone(), clock).ok();
-        let http = HttpTarget::try_new(Params {
+        let http = Http::try_new(Params {
             url: BaseUrl::from_str(&self.url).map_err(TargetError::Url)?,
             credentials: self.credentials.clone(),
             sign,

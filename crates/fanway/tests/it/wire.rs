@@ -6,19 +6,20 @@ use std::thread;
 
 use fanway::{Credentials, Message, Request, Secret, Target, TargetError, WebhookKey};
 
-/// Answers 200 to each request of each connection, in order, and returns the last connection's
-/// first request once it was told to stop.
+/// Answers 200 to the first request of each connection, in order, holds all of them open, and returns
+/// the requests.
 fn peer(connections: usize) -> (String, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let serving = thread::spawn(move || {
         let streams = listener.incoming().take(connections);
-        streams.map(|stream| answer(stream.expect("one"))).collect()
+        let answered: Vec<_> = streams.map(|stream| answer(stream.expect("one"))).collect();
+        answered.into_iter().map(|(seen, _held)| seen).collect()
     });
     (url, serving)
 }
 
-fn answer(mut stream: TcpStream) -> String {
+fn answer(mut stream: TcpStream) -> (String, TcpStream) {
     let mut seen = Vec::new();
     let mut chunk = [0; 1024];
     while !seen.ends_with(b"end") {
@@ -26,9 +27,9 @@ fn answer(mut stream: TcpStream) -> String {
         assert_ne!(count, 0, "it broke off");
         seen.extend_from_slice(&chunk[..count]);
     }
-    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     stream.write_all(answer).expect("writable");
-    String::from_utf8(seen).expect("text")
+    (String::from_utf8(seen).expect("text"), stream)
 }
 
 #[tokio::test]
@@ -59,10 +60,13 @@ fn a_target_is_used_from_runtimes_of_either_kind() {
             .enable_all()
             .build(),
     ];
-    for runtime in runtimes {
+    // The second has connections of its own: those of the first aren't looked after while that rests.
+    let runtimes = runtimes.map(|runtime| runtime.expect("a runtime"));
+    for runtime in &runtimes {
         let message = Message::new().to(&target, Request::post().body("the end"));
-        let outcomes = runtime.expect("a runtime").block_on(message.send());
+        let outcomes = runtime.block_on(message.send());
         assert!(outcomes.all_delivered(), "{outcomes:?}");
+        assert_eq!(outcomes["stock"].attempts, 1);
     }
     serving.join().expect("served");
 }
