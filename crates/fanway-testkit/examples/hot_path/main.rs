@@ -1,6 +1,6 @@
 //! The hot path, gone so many times and nothing else, for tools that count what it takes.
 //!
-//! `cargo run --profile counted -p fanway-server --example hot_path -- accept|deliver|keep COUNT`
+//! `cargo run --profile counted -p fanway-testkit --example hot_path -- accept|deliver|keep COUNT`
 //!
 //! Input is the same in each run, one thing is in progress at a time, and no thread's work depends
 //! on how fast another one is. So what a run takes beyond a shorter one is what the difference of
