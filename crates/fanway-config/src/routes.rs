@@ -1,5 +1,6 @@
 //! `routes`: inbound endpoints, and what follows from a request to them.
 
+mod body;
 mod callback;
 mod idempotency;
 mod matching;

@@ -122,7 +122,7 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         | Kind::SignedContent
         | Kind::SignatureValue => json!({ "type": "string", "minLength": 1 }),
         Kind::Name => matching("^[a-z][a-z0-9_]{0,63}$"),
-        Kind::Method => matching(r"^([A-Z-]+|\*)$"),
+        Kind::Method => matching(r"^[!#$%&'*+.^_`|~0-9A-Z-]+$"),
         Kind::ProxyUrl => matching("^(http|socks5h?)://[^/@]+:[0-9]+/?$"),
         Kind::EncryptionKey => matching("^[A-Za-z0-9+/]{43}=$|^off$"),
         Kind::SigningKey => matching("^(whsec|whsk)_[A-Za-z0-9+/]+=*$"),

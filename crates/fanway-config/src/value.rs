@@ -192,9 +192,7 @@ impl FromText for StepName {
 impl FromText for Method {
     fn from_text(text: &str, _: &Kind) -> Result<Self, Refusal> {
         // Methods tell capitals from small letters (RFC 9110, 9.1): `post` would match nothing.
-        let in_capitals = text
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        let in_capitals = !text.bytes().any(|byte| byte.is_ascii_lowercase());
         expected(
             Self::from_bytes(text.as_bytes())
                 .ok()

@@ -90,19 +90,8 @@ async fn plan(
     let mut steps = Vec::new();
     for target in targets {
         steps.push(Step {
-            name: target.parse()?,
-            target: target.parse()?,
-            method: "POST".to_owned(),
-            path: None,
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: None,
-            when: None,
-            critical: true,
-            forward: Vec::new(),
-            forward_query: false,
             order: order.clone(),
-            origin: None,
+            ..Step::new(target.parse()?, target.parse()?)
         });
     }
     let route = "orders".parse()?;

@@ -260,19 +260,14 @@ fn plan(route: &str, targets: &[(&str, bool)]) -> Result<Plan, Failure> {
     let mut steps = Vec::new();
     for &(target, critical) in targets {
         steps.push(Step {
-            name: target.parse()?,
-            target: target.parse()?,
-            method: "POST".to_owned(),
             path: Some("/v1".to_owned()),
             query: vec![("source".to_owned(), "fanway".to_owned())],
             headers: vec![("x-customer".to_owned(), "\\(.customer)".to_owned())],
             body: Some("{id}".to_owned()),
-            when: None,
             critical,
             forward: vec!["x-request-id".to_owned()],
             forward_query: true,
-            order: None,
-            origin: None,
+            ..Step::new(target.parse()?, target.parse()?)
         });
     }
     Ok(Plan {

@@ -63,22 +63,14 @@ fn plan() -> Arc<Plan> {
     Arc::new(Plan {
         route: "customers".parse().expect("well-formed"),
         steps: vec![Step {
-            name: "crm".parse().expect("well-formed"),
-            target: "crm".parse().expect("well-formed"),
-            method: "POST".to_owned(),
-            path: None,
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: None,
-            when: None,
-            critical: true,
-            forward: Vec::new(),
-            forward_query: false,
             order: Some(StepOrder {
                 by: ".customer".to_owned(),
                 when_dead: WhenDead::Skip,
             }),
-            origin: None,
+            ..Step::new(
+                "crm".parse().expect("well-formed"),
+                "crm".parse().expect("well-formed"),
+            )
         }],
         callback: None,
         on_dead: None,

@@ -121,21 +121,7 @@ pub fn of_death(delivery: &DeliveryView, plan: &Plan) -> Option<Notice> {
 }
 
 fn step(name: &str, target: TargetName) -> Step {
-    Step {
-        name: name.parse().expect("the names above are names"),
-        target,
-        method: "POST".to_owned(),
-        path: None,
-        query: Vec::new(),
-        headers: Vec::new(),
-        body: None,
-        when: None,
-        critical: true,
-        forward: Vec::new(),
-        forward_query: false,
-        order: None,
-        origin: None,
-    }
+    Step::new(name.parse().expect("the names above are names"), target)
 }
 
 fn request(path: &str, query: Option<&str>, body: Bytes) -> Request {

@@ -11,21 +11,10 @@ use fanway_types::{Message, MessageId, Plan, Request, Step, Terms, Timestamp};
 /// Where `target` is no name.
 #[must_use]
 pub fn step(target: &str) -> Step {
-    Step {
-        name: target.parse().expect("a name"),
-        target: target.parse().expect("a name"),
-        method: "POST".to_owned(),
-        path: None,
-        query: Vec::new(),
-        headers: Vec::new(),
-        body: None,
-        when: None,
-        critical: true,
-        forward: Vec::new(),
-        forward_query: false,
-        order: None,
-        origin: None,
-    }
+    Step::new(
+        target.parse().expect("a name"),
+        target.parse().expect("a name"),
+    )
 }
 
 /// A plan of the route `orders` with these steps.

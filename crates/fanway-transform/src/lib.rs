@@ -18,6 +18,7 @@
 
 mod builtins;
 pub mod evaluator;
+mod format;
 mod functions;
 pub mod json;
 mod meter;

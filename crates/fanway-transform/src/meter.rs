@@ -93,10 +93,16 @@ impl Meter {
         if self.base.abs_diff(stack_address()) > self.stack {
             Stop::Recursion.throw();
         }
-        let started = self.started.get_or_init(Instant::now);
         let steps = self.steps.get().wrapping_add(1);
         self.steps.set(steps);
-        if steps.is_multiple_of(STEPS_PER_LOOK) && started.elapsed() >= self.deadline {
+        if steps == 1 || steps.is_multiple_of(STEPS_PER_LOOK) {
+            self.look();
+        }
+    }
+
+    /// Looks at the clock, which the first look starts, and throws where the time is up.
+    pub(crate) fn look(&self) {
+        if self.started.get_or_init(Instant::now).elapsed() >= self.deadline {
             Stop::Deadline.throw();
         }
     }

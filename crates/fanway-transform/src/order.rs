@@ -140,22 +140,14 @@ mod tests {
 
     fn plan(order_by: &str) -> CompiledPlan {
         let step = Step {
-            name: "stock".parse().expect("a name"),
-            target: "inventory".parse().expect("a name"),
-            method: "POST".to_owned(),
-            path: None,
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: None,
-            when: None,
-            critical: true,
-            forward: Vec::new(),
-            forward_query: false,
             order: Some(StepOrder {
                 by: order_by.to_owned(),
                 when_dead: WhenDead::Skip,
             }),
-            origin: None,
+            ..Step::new(
+                "stock".parse().expect("a name"),
+                "inventory".parse().expect("a name"),
+            )
         };
         let plan = Plan {
             route: "orders".parse().expect("a name"),

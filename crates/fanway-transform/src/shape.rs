@@ -1,19 +1,24 @@
 //! Shaping: from a stored message and a step to what is sent.
 //!
+//! The body comes before the headers, which say what it is: its form, its boundary where it has parts,
+//! its coding where it is compressed.
+//!
 //! The same for each attempt of a delivery. What differs between attempts (trace context, keys,
 //! user agent, credentials) is added by whoever sends.
 
 pub(crate) mod request;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanway_types::{ByteCount, Headers, HeadersBuilder, Message};
+use fanway_types::{ByteCount, ContentCoding, Headers, HeadersBuilder, Message};
 use jaq_json::Val;
 
 use crate::evaluator::Lost;
-use crate::json::{self, write};
+use crate::format::{self, Refusal};
+use crate::json;
 use crate::meter::{Interrupted, Meter, Stop, contain};
 use crate::plan::{CompiledStep, Field};
 use crate::program::Scope;
@@ -164,6 +169,13 @@ fn read_input(
     Ok(Value::parsed(json, limits.input.depth))
 }
 
+/// What a body's headers say of it, where it isn't one that passes as it is.
+#[derive(Default)]
+struct Description {
+    media_type: Option<Cow<'static, str>>,
+    coding: Option<ContentCoding>,
+}
+
 struct Evaluation<'a> {
     step: &'a CompiledStep,
     message: &'a Message,
@@ -196,8 +208,8 @@ impl<'a> Evaluation<'a> {
             return Ok(Shaping::Skip);
         }
         let path_and_query = self.address()?;
-        let headers = self.headers()?;
-        let body = self.body()?;
+        let (body, written) = self.compressed(self.body()?);
+        let headers = self.headers(&written)?;
         Ok(Shaping::Send(Shaped {
             method: Arc::clone(&self.step.method),
             path_and_query,
@@ -249,7 +261,7 @@ impl<'a> Evaluation<'a> {
         Ok(address.into())
     }
 
-    fn headers(&self) -> Result<Headers, ShapeError> {
+    fn headers(&self, written: &Description) -> Result<Headers, ShapeError> {
         let set = &self.step.headers;
         let is_set = |name: &str| set.iter().any(|(other, _)| **other == *name);
         let mut headers = HeadersBuilder::with_capacity(HEADERS);
@@ -263,8 +275,13 @@ impl<'a> Evaluation<'a> {
         for (name, value) in passed_on.filter(|(name, _)| !is_set(name)) {
             add(name, value)?;
         }
-        if self.step.body.is_some() && !is_set("content-type") {
-            add("content-type", b"application/json")?;
+        if let Some(media_type) = &written.media_type
+            && !is_set("content-type")
+        {
+            add("content-type", media_type.as_bytes())?;
+        }
+        if let Some(coding) = written.coding {
+            add("content-encoding", coding.as_str().as_bytes())?;
         }
         for (name, template) in set {
             let mut value = String::new();
@@ -274,20 +291,48 @@ impl<'a> Evaluation<'a> {
         Ok(headers.build())
     }
 
-    fn body(&self) -> Result<Bytes, ShapeError> {
-        let Some(program) = &self.step.body else {
-            return Ok(self.message.request.body.clone());
+    fn body(&self) -> Result<(Bytes, Description), ShapeError> {
+        let step = self.step;
+        let Some(program) = &step.body else {
+            let passing = &self.message.request.body;
+            let body = if step.bodiless {
+                &Bytes::new()
+            } else {
+                passing
+            };
+            return Ok((body.clone(), Description::default()));
         };
         let value = program
             .run(&self.input, &self.scope, &self.meter)
             .map_err(|message| failed(Field::Body, message))?;
-        match write::to_json(value.as_json(), self.output) {
-            Ok(text) => Ok(text.into()),
-            Err(write::Refusal::TooLarge) => Err(ShapeError::Output { field: Field::Body }),
-            Err(write::Refusal::NotJson(what)) => {
-                Err(failed(Field::Body, format!("the result holds {what}")))
-            }
+        let written = format::write(value.as_json(), step.format, self.output);
+        let written = written.map_err(|refusal| match refusal {
+            Refusal::TooLarge => ShapeError::Output { field: Field::Body },
+            Refusal::Unfit(what) => failed(Field::Body, what),
+        })?;
+        let description = Description {
+            media_type: Some(written.media_type),
+            coding: None,
+        };
+        Ok((written.bytes, description))
+    }
+
+    /// The body, compressed where the step says so. One that passes and is encoded stays as it is, and
+    /// so does an empty one.
+    fn compressed(&self, (body, written): (Bytes, Description)) -> (Bytes, Description) {
+        let Some(coding) = self.step.compress else {
+            return (body, written);
+        };
+        let headers = &self.message.request.headers;
+        let is_encoded = self.step.body.is_none() && headers.get_str("content-encoding").is_some();
+        if is_encoded || body.is_empty() {
+            return (body, written);
         }
+        let body = match coding {
+            ContentCoding::Gzip => format::gzip(&body, &self.meter),
+        };
+        let coding = Some(coding);
+        (body, Description { coding, ..written })
     }
 
     fn render(
@@ -310,5 +355,7 @@ fn failed(field: Field, message: String) -> ShapeError {
     ShapeError::Expression { field, message }
 }
 
+#[cfg(test)]
+mod bodies;
 #[cfg(test)]
 mod tests;

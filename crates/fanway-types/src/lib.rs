@@ -36,7 +36,7 @@ pub use order_key::OrderKey;
 pub use origin::{AllowedOrigin, Origin, OriginError, Scheme, SplitUrl};
 pub use outcome::{AgainCause, DeadReason, End, Outcome, Verdict};
 pub use path_template::{Captures, PathTemplate, PathTemplateError, Segment};
-pub use plan::{Plan, PlanHash, Step, StepOrder, WhenDead};
+pub use plan::{BodyFormat, ContentCoding, Plan, PlanHash, Step, StepOrder, WhenDead};
 pub use secret::{Secret, SecretKey};
 pub use signing_template::{SigningField, SigningPiece, SigningTemplate, SigningTemplateError};
 pub use timestamp::{Timestamp, TimestampError};

@@ -48,6 +48,16 @@ pub struct Step {
     /// A jq program that makes the body; without it the body passes byte for byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// In which form what `body` gives is written.
+    #[serde(default, skip_serializing_if = "BodyFormat::is_json")]
+    pub format: BodyFormat,
+    /// Whether no body is sent where there is no program that makes one: for methods whose requests
+    /// have none (RFC 9110, 9.3.1). Plans of before send it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub bodiless: bool,
+    /// How the body is compressed; without it not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compress: Option<ContentCoding>,
     /// A jq program; where it gives `false` or `null` the step is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
@@ -111,9 +121,104 @@ impl WhenDead {
     }
 }
 
+/// The form of a body that a program makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyFormat {
+    /// JSON (RFC 8259).
+    #[default]
+    Json,
+    /// A form, as web pages send it (the URL standard, `application/x-www-form-urlencoded`).
+    Form,
+    /// A form of several parts, which may be files (RFC 7578).
+    Multipart,
+    /// XML 1.0.
+    Xml,
+    /// Text in UTF-8.
+    Text,
+    /// Bytes as they are.
+    Binary,
+}
+
+impl BodyFormat {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Json,
+        Self::Form,
+        Self::Multipart,
+        Self::Xml,
+        Self::Text,
+        Self::Binary,
+    ];
+
+    /// The word for it, as users write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Form => "form",
+            Self::Multipart => "multipart",
+            Self::Xml => "xml",
+            Self::Text => "text",
+            Self::Binary => "binary",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    fn is_json(&self) -> bool {
+        *self == Self::Json
+    }
+}
+
+/// How a body is compressed: what its `content-encoding` says (RFC 9110, 8.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentCoding {
+    /// RFC 1952.
+    Gzip,
+}
+
+impl ContentCoding {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Gzip];
+
+    /// The word for it, as users and headers write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+impl Step {
+    /// A step that posts to a target what came, as it came.
+    #[must_use]
+    pub fn new(name: StepName, target: TargetName) -> Self {
+        Self {
+            name,
+            target,
+            method: "POST".to_owned(),
+            path: None,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            format: BodyFormat::default(),
+            bodiless: false,
+            compress: None,
+            when: None,
+            critical: true,
+            forward: Vec::new(),
+            forward_query: false,
+            order: None,
+            origin: None,
+        }
+    }
 }
 
 impl Plan {
@@ -192,24 +297,14 @@ impl FromStr for PlanHash {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plan, Step};
+    use super::{BodyFormat, ContentCoding, Plan, Step};
 
     fn plan() -> Plan {
-        let step = Step {
-            name: "stock".parse().expect("a name"),
-            target: "inventory".parse().expect("a name"),
-            method: "POST".to_owned(),
-            path: Some(r"/orders/\(.id)".to_owned()),
-            query: Vec::new(),
-            headers: vec![("x-priority".to_owned(), "high".to_owned())],
-            body: Some(".items".to_owned()),
-            when: None,
-            critical: true,
-            forward: Vec::new(),
-            forward_query: false,
-            order: None,
-            origin: None,
-        };
+        let names = ("stock".parse(), "inventory".parse());
+        let mut step = Step::new(names.0.expect("a name"), names.1.expect("a name"));
+        step.path = Some(r"/orders/\(.id)".to_owned());
+        step.headers = vec![("x-priority".to_owned(), "high".to_owned())];
+        step.body = Some(".items".to_owned());
         Plan {
             route: "orders".parse().expect("a name"),
             steps: vec![step],
@@ -233,6 +328,20 @@ mod tests {
             plan().hash().to_string(),
             "1a5af6d030c9488b7b8fc325cd67a386"
         );
+    }
+
+    #[test]
+    fn the_form_of_a_body_is_named_in_a_plan_by_words_that_stay() {
+        let mut other = plan();
+        let step = &mut other.steps[0];
+        (step.format, step.bodiless) = (BodyFormat::Multipart, true);
+        step.compress = Some(ContentCoding::Gzip);
+        let json = other.to_json();
+        assert!(
+            json.contains(r#""format":"multipart","bodiless":true,"compress":"gzip""#),
+            "{json}"
+        );
+        assert_eq!(Plan::from_json(&json).expect("just written"), other);
     }
 
     #[test]

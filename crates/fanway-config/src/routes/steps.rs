@@ -4,7 +4,7 @@ use fanway_transform::{CompileError, Landing, Program, Template};
 use fanway_types::{Step, StepName, StepOrder, TargetName, WhenDead};
 use http::Method;
 
-use super::names;
+use super::{body, names};
 use crate::check::{Check, Finding};
 use crate::fields::Fields;
 use crate::keys::{Default, Key, Kind, Section};
@@ -66,8 +66,22 @@ pub(crate) static SECTION: Section = Section {
         Key {
             name: "body",
             kind: Kind::Program,
-            default: Default::Depends("the request's body, byte for byte"),
+            default: Default::Depends(
+                "the request's body, byte for byte; with `GET`, `HEAD`, `DELETE` and `TRACE` none",
+            ),
             about: "Makes the body from the request's JSON.",
+        },
+        Key {
+            name: "format",
+            kind: Kind::Choice(&["json", "form", "multipart", "xml", "text", "binary"]),
+            default: Default::Is("json"),
+            about: "In which form what `body` gives is sent; the `content-type` says so, unless `headers` set another. [What each form takes](requests.md).",
+        },
+        Key {
+            name: "compress",
+            kind: Kind::Choice(&["gzip"]),
+            default: Default::Unset,
+            about: "How the body is compressed. One that passes unchanged and has a `content-encoding` already stays as it is.",
         },
         Key {
             name: "when",
@@ -182,21 +196,7 @@ fn own_name(target: &TargetName) -> StepName {
 
 /// A step that passes on what came.
 pub(super) fn plain(target: &TargetName, name: StepName) -> Step {
-    Step {
-        name,
-        target: target.clone(),
-        method: Method::POST.to_string(),
-        path: None,
-        query: Vec::new(),
-        headers: Vec::new(),
-        body: None,
-        when: None,
-        critical: true,
-        forward: Vec::new(),
-        forward_query: false,
-        order: None,
-        origin: None,
-    }
+    Step::new(name, target.clone())
 }
 
 fn read_step<'n>(fields: &Fields<'n>, targets: &KnownTargets<'_>) -> Read<'n> {
@@ -237,31 +237,43 @@ fn read_parts(
     target: Option<TargetName>,
     name: Option<StepName>,
 ) -> Option<Step> {
-    let method: Option<Method> = fields.value("method");
+    let method = method(fields);
     let path = fields.expression("path", path_template);
     let query = names::query(fields, "query");
     let headers = names::headers(fields, "headers");
-    let body = fields.expression("body", program);
+    let body = body::read(fields, method.as_ref(), headers.as_ref());
     let when = fields.expression("when", program);
     let order = order(fields);
     let critical = fields.value("critical");
     let forward = names::forward(fields, "forward");
-    let forward = forward?;
+    let (forward, body) = (forward?, body?);
     Some(Step {
-        name: name?,
-        target: target?,
         method: method?.to_string(),
         path: path?,
         query: query?,
         headers: headers?,
-        body: body?,
+        body: body.program,
+        format: body.format,
+        bodiless: body.bodiless,
+        compress: body.compress,
         when: when?,
         critical: critical?,
         forward: forward.headers,
         forward_query: forward.query,
         order: order?,
-        origin: None,
+        ..Step::new(name?, target?)
     })
+}
+
+fn method(fields: &Fields<'_>) -> Option<Method> {
+    let method: Method = fields.value("method")?;
+    if let Some(entry) = fields.entry("method").filter(|_| method == Method::CONNECT) {
+        let message = "CONNECT asks a proxy for a tunnel, and is no request to an API".to_owned();
+        let finding = Finding::new(Code::Value, entry.node.span, message);
+        fields.check.report(finding);
+        return None;
+    }
+    Some(method)
 }
 
 /// `order_by` and `order`: the second says nothing without the first.
@@ -278,7 +290,7 @@ fn order(fields: &Fields<'_>) -> Option<Option<StepOrder>> {
     Some(by.map(|by| StepOrder { by, when_dead }))
 }
 
-fn program(text: &str) -> Result<(), (usize, String)> {
+pub(super) fn program(text: &str) -> Result<(), (usize, String)> {
     Program::compile(text).map(drop).map_err(placed)
 }
 

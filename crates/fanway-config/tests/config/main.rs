@@ -1,5 +1,6 @@
 //! What a config file becomes, and what is said about one that is wrong.
 
+mod bodies;
 mod callbacks;
 mod cors;
 mod counts;

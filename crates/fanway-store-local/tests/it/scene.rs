@@ -49,21 +49,7 @@ pub(crate) fn name(target: &str) -> TargetName {
 }
 
 fn plan() -> Arc<Plan> {
-    let steps = TARGETS.map(|target| Step {
-        name: target.parse().expect("well-formed"),
-        target: name(target),
-        method: "POST".to_owned(),
-        path: None,
-        query: Vec::new(),
-        headers: Vec::new(),
-        body: None,
-        when: None,
-        critical: true,
-        forward: Vec::new(),
-        forward_query: false,
-        order: None,
-        origin: None,
-    });
+    let steps = TARGETS.map(|target| Step::new(target.parse().expect("well-formed"), name(target)));
     Arc::new(Plan {
         route: "orders".parse().expect("well-formed"),
         steps: steps.into(),

@@ -271,20 +271,11 @@ pub(super) fn name(target: &str) -> TargetName {
 
 /// A plan of a route that sends to these targets, step by step; the steps are critical.
 pub(super) fn plan(route: &str, targets: &[&str]) -> Arc<Plan> {
-    let steps = targets.iter().enumerate().map(|(number, target)| Step {
-        name: format!("step_{number}").parse().expect("well-formed"),
-        target: name(target),
-        method: "POST".to_owned(),
-        path: None,
-        query: Vec::new(),
-        headers: Vec::new(),
-        body: None,
-        when: None,
-        critical: true,
-        forward: Vec::new(),
-        forward_query: false,
-        order: None,
-        origin: None,
+    let steps = targets.iter().enumerate().map(|(number, target)| {
+        Step::new(
+            format!("step_{number}").parse().expect("well-formed"),
+            name(target),
+        )
     });
     Arc::new(Plan {
         route: route.parse().expect("cases use well-formed names"),

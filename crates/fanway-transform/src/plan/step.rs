@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fanway_types::Step;
+use fanway_types::{BodyFormat, ContentCoding, Step};
 
 use super::Field;
 use crate::{CompileError, Landing, Program, Template};
@@ -40,6 +40,10 @@ pub struct CompiledStep {
     pub(crate) query: Vec<(Arc<str>, Template)>,
     pub(crate) headers: Vec<(Arc<str>, Template)>,
     pub(crate) body: Option<Program>,
+    pub(crate) format: BodyFormat,
+    /// Whether nothing is sent where no program makes a body.
+    pub(crate) bodiless: bool,
+    pub(crate) compress: Option<ContentCoding>,
     pub(crate) forward: Vec<Arc<str>>,
     pub(crate) forward_query: bool,
     /// Whether path and query are those of the message's request, as they are.
@@ -64,7 +68,7 @@ impl CompiledStep {
     pub(super) fn compile(step: &Step, report: &mut dyn FnMut(Field, CompileError)) -> Self {
         let mut compiled = Self::parts_of(step, report);
         let programs: Vec<Program> = compiled.programs().cloned().collect();
-        compiled.is_static = programs.is_empty();
+        compiled.is_static = programs.is_empty() && compiled.compress.is_none();
         compiled.needs_json = programs.iter().any(Program::reads_input);
         compiled.needs_scope = programs.iter().any(Program::reads_variables);
         compiled.fixed_address = compiled.find_fixed_address();
@@ -109,6 +113,9 @@ impl CompiledStep {
             query,
             headers,
             body,
+            format: step.format,
+            bodiless: step.bodiless,
+            compress: step.compress,
             forward: step
                 .forward
                 .iter()
@@ -123,7 +130,8 @@ impl CompiledStep {
         }
     }
 
-    /// Whether there is no expression to evaluate: shaping is cheap and needs no threads.
+    /// Whether there is no expression to evaluate and nothing to compress: shaping is cheap and needs
+    /// no threads.
     #[must_use]
     pub fn is_static(&self) -> bool {
         self.is_static

@@ -175,4 +175,7 @@ fn a_step_without_expressions_is_static() {
     check(r#""method":"PUT","query":[["x","\\(.id)"]]"#, false, true);
     check(r#""method":"PUT","when":".id""#, false, true);
     check(r#""method":"PUT","body":"{a: $message.id}""#, false, false);
+    check(r#""method":"GET","bodiless":true"#, true, false);
+    // Ten megabytes aren't compressed between two requests.
+    check(r#""method":"PUT","compress":"gzip""#, false, false);
 }

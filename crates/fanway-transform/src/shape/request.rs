@@ -126,9 +126,11 @@ pub(super) fn passed_on<'m>(
     step: &CompiledStep,
 ) -> impl Iterator<Item = (&'m str, &'m [u8])> {
     let describes_body = |name: &str| name == "content-type" || name == "content-encoding";
-    headers.iter().filter(move |(name, _)| match step.body {
-        Some(_) if describes_body(name) => false,
-        None if describes_body(name) => true,
-        _ => step.forward.iter().any(|forwarded| **forwarded == **name),
+    let passes_body = step.body.is_none() && !step.bodiless;
+    headers.iter().filter(move |(name, _)| {
+        if describes_body(name) {
+            return passes_body;
+        }
+        step.forward.iter().any(|forwarded| **forwarded == **name)
     })
 }
