@@ -318,6 +318,10 @@ impl Lane for LocalLane {
             if work.len() > before {
                 return Poll::Ready(Ok(()));
             }
+            // What the lane ends itself its caller knows nothing of, and wouldn't ask for room for.
+            if !self.unrecorded.is_empty() && self.poll_open(cx).is_ready() {
+                continue;
+            }
             // Only now: what is committed from here on wakes the task.
             if self.waits(cx, now, room) && !self.see_to_ended() {
                 return Poll::Pending;
